@@ -1,0 +1,1 @@
+"""3D semantic correspondence: pure functions on arrays, file-to-file stages, no knowledge of Snakemake."""

@@ -1,0 +1,40 @@
+"""What all parts of the configuration share: strictness, names, references, planning keys."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+
+
+class Strict(BaseModel):
+    """Frozen model that refuses unknown keys, so that a misspelt key stops with its full path."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class RefersTo:
+    """Marks a field whose value is the name of an entry of another section (or of an asset)."""
+
+    section: str
+
+
+class Variant(Strict):
+    """A named entry: its name is a wildcard and a folder under results/.
+
+    Attributes:
+        PLANNING: fields that only decide which jobs exist or where data lie. They are left out of the
+            `cfg` parameter of rules, so that changing them reruns nothing by itself.
+    """
+
+    PLANNING: ClassVar[frozenset[str]] = frozenset()
+
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (field, section, name) for every reference to another entry that is set."""
+        for field, info in type(self).model_fields.items():
+            for mark in info.metadata:
+                if isinstance(mark, RefersTo) and getattr(self, field) is not None:
+                    yield field, mark.section, getattr(self, field)

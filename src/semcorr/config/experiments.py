@@ -1,0 +1,21 @@
+"""`coseg:` and `keypoints:` who is matched with whom, in which poses, by which methods."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from semcorr.config.base import Name, Strict
+
+ItemId = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Experiment(Strict):
+    """All pairs (source, target) with source != target, of one category, in every pose."""
+
+    category: Name
+    poses: dict[Name, Name] = Field(min_length=1, description="pose name -> data set")
+    sources: tuple[ItemId, ...] | int = Field(
+        3, description="ids of the annotated shapes, or how many of the first ids"
+    )
+    targets: Literal["all"] | tuple[ItemId, ...] = Field("all", description="ids, or all of the category")
+    methods: tuple[Name, ...] = Field(min_length=1, description="columns of the table, in this order")

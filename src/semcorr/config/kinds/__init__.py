@@ -1,0 +1,1 @@
+"""Options of each kind of variant: one module per kind, named like the module of its code."""

@@ -1,0 +1,27 @@
+"""HNSR's coarse-to-fine search on grids of hidden states (steps 5-9)."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from semcorr.config.base import Name, RefersTo
+from semcorr.config.matcher import Matcher
+
+SECTION = "methods"
+
+
+class Options(Matcher):
+    """Defaults are the published setting: three levels, radius 1."""
+
+    FEATURE_FORM: ClassVar[Literal["grid"]] = "grid"
+
+    matcher: Literal["hierarchical"]
+    feature: Annotated[Name, RefersTo("features")]
+    levels: int = Field(3, ge=1, le=8, description="1 = flat nearest neighbour on the latent grid")
+    radius: float = Field(1.0, ge=0, le=8, description="neighbourhood of parent cells, in cells")
+    align: Literal["none", "yaw"] = Field(
+        "none", description="`yaw`: best of the yaws that the feature's voxels hold (extracted anew)"
+    )
+    chamfer_weight: float = Field(
+        1.0, ge=0, le=100, description="chamfer distance against feature agreement in the yaw's choice"
+    )

@@ -1,0 +1,22 @@
+"""Image features lifted to the surface: mean over the views in which a point is visible."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from semcorr.config.base import Name, RefersTo, Variant
+
+SECTION = "features"
+
+
+class Options(Variant):
+    """Features of a frozen image network on the vertices and surface samples of a shape."""
+
+    kind: Literal["lifted"]
+    render: Annotated[Name, RefersTo("renders")]
+    backbone: Name = Field(description="name in the backbone registry (networks/backbones.py)")
+    weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
+    size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")
+    layers: dict[str, float] = Field(description="layer name -> weight in the concatenation")
+    centre: Literal["none", "view"] = Field("view", description="subtract each view's foreground mean")
+    background: Literal["white", "grey", "black"] = "white"

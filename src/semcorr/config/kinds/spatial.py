@@ -1,0 +1,13 @@
+"""Baseline: the nearest point in space, optionally after the best yaw by chamfer distance."""
+
+from typing import Literal
+
+from semcorr.config.matcher import Alignable
+
+SECTION = "methods"
+
+
+class Options(Alignable):
+    """Uses positions only; strong on aligned shapes, so it is always printed."""
+
+    matcher: Literal["spatial"]

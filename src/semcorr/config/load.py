@@ -1,0 +1,65 @@
+"""From what Snakemake or a user read to the validated, normalised configuration."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
+from semcorr.errors import UserError
+
+# Keys of `--config` that belong to single targets (pair, retry_failed), not to the configuration
+TARGET_KEYS = (
+    "source target pairs labels keypoints method up front out retry"
+).split()
+
+
+def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
+    """Validate a configuration as read from YAML.
+
+    Args:
+        raw: nested builtins; keys of single targets (`source=`, `target=` ...) are left out.
+        asset_keys: keys of config/assets.csv, which `weights` may name.
+
+    Raises:
+        UserError: with the full path of every wrong key and what is wrong with it.
+    """
+    try:
+        config = Config.model_validate({k: v for k, v in raw.items() if k not in TARGET_KEYS})
+        check_weights(config, asset_keys)
+    except ValidationError as error:
+        lines = [f"  {_path(e['loc'])}: {e['msg']}" for e in error.errors()]
+        raise UserError("configuration is not valid:\n" + "\n".join(lines)) from None
+    except ValueError as error:
+        raise UserError(f"configuration is not valid:\n  {error}") from None
+    return config
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """Return the normalised configuration as nested builtins, aliases as the user writes them."""
+    return config.model_dump(mode="json", by_alias=True)
+
+
+def rule_cfg(config: Config, section: str, name: str) -> dict[str, Any]:
+    """Return the `cfg` parameter of one variant: its dump without planning keys, plus global keys."""
+    entry = getattr(config, section)[name]
+    cfg = entry.model_dump(mode="json", by_alias=True, exclude=set(entry.PLANNING))
+    return cfg | {f"global_{key}": getattr(config, key) for key in GLOBAL_KEYS}
+
+
+def entry_of(section: str, cfg: dict[str, Any]) -> Any:
+    """Turn a rule's `cfg` back into the options object of its kind (planning keys keep no value)."""
+    from semcorr.config.root import Config
+
+    values = {k: v for k, v in cfg.items() if not k.startswith("global_")}
+    annotation = Config.model_fields[section].annotation
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(annotation.__args__[1]).validate_python(values)
+
+
+def _path(location: tuple) -> str:
+    # pydantic inserts the discriminator's value after the entry's name; users do not write it
+    parts = [str(part) for part in location]
+    if len(parts) > 3 and parts[0] in Config.model_fields:
+        parts.pop(2)
+    return ".".join(parts) or "(top level)"

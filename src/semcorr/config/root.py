@@ -1,0 +1,112 @@
+"""The whole configuration and its check across sections."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field, create_model, model_validator
+
+from semcorr.config.base import Name, Strict
+from semcorr.config.experiments import Experiment
+from semcorr.config.renders import Render
+from semcorr.config.sections import entry_type
+from semcorr.config.voxels import Voxel
+
+EXPERIMENT_SECTIONS = ("coseg", "keypoints")
+VARIANT_SECTIONS = ("datasets", "renders", "voxels", "latents", "features", "methods", "models")
+GLOBAL_KEYS = ("seed", "precision")
+
+
+class _Base(Strict):
+    """Global keys. Those of GLOBAL_KEYS change results and are part of every rule's `cfg`."""
+
+    seed: int = Field(0, ge=0, description="global seed; every other seed derives from it")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the networks")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    attention: Literal["auto", "sdpa", "xformers"] = Field("auto", description="attention kernel")
+    offline: bool = Field(False, description="forbid the network")
+    accept_licences: tuple[str, ...] = Field((), description="asset keys whose terms you accept")
+    min_coverage: float = Field(0.9, ge=0, le=1, description="share of items that must succeed")
+    blender: str | None = Field(None, description="Blender executable or Python with bpy")
+
+    @model_validator(mode="after")
+    def _references_exist(self):
+        for section in VARIANT_SECTIONS:
+            for name, entry in getattr(self, section).items():
+                for field, target, value in entry.references():
+                    if target != "weights" and value not in getattr(self, target):
+                        raise ValueError(
+                            f"{section}.{name}.{field}: no entry {value!r} in `{target}`"
+                            f" (there are: {', '.join(getattr(self, target)) or 'none'})"
+                        )
+        return self
+
+    @model_validator(mode="after")
+    def _turned_from_a_real_one(self):
+        for name, entry in self.datasets.items():
+            if entry.kind == "turned" and self.datasets[entry.from_].kind == "turned":
+                raise ValueError(f"datasets.{name}.from: {entry.from_!r} is turned itself")
+        return self
+
+    @model_validator(mode="after")
+    def _experiments_fit(self):
+        seen: dict[str, str] = {}
+        for section in EXPERIMENT_SECTIONS:
+            for name, experiment in getattr(self, section).items():
+                if name in seen:
+                    raise ValueError(f"{section}.{name}: the name is taken by {seen[name]}.{name}")
+                seen[name] = section
+                for kind, used, there in (
+                    ("methods", experiment.methods, self.methods),
+                    ("poses", experiment.poses.values(), self.datasets),
+                ):
+                    for value in used:
+                        if value not in there:
+                            raise ValueError(
+                                f"{section}.{name}.{kind}: no such entry {value!r}"
+                                f" (there are: {', '.join(there)})"
+                            )
+        return self
+
+    @model_validator(mode="after")
+    def _yaw_search_has_yaws(self):
+        for name, method in self.methods.items():
+            if method.matcher == "hierarchical" and method.align == "yaw":
+                latent = self.latents[self.features[method.feature].latent]
+                if self.voxels[latent.voxel].yaws < 2:
+                    raise ValueError(
+                        f"methods.{name}.align: yaw needs a feature whose voxels have `yaws` > 1;"
+                        f" {method.feature!r} rests on voxels {latent.voxel!r} with 1"
+                    )
+        return self
+
+
+def _section(entry) -> tuple:
+    return dict[Name, entry], Field(default_factory=dict)
+
+
+Config = create_model(
+    "Config",
+    __base__=_Base,
+    __doc__="The validated configuration; every variant is a named entry of its section.",
+    renders=_section(Render),
+    voxels=_section(Voxel),
+    coseg=_section(Experiment),
+    keypoints=_section(Experiment),
+    **{s: _section(entry_type(s)) for s in ("datasets", "latents", "features", "methods", "models")},
+)
+
+
+def check_weights(config: Config, asset_keys: Iterable[str]) -> None:
+    """Raise ValueError when a `weights` reference is neither an asset key nor an entry of `models`."""
+    known = set(asset_keys)
+    clash = known & set(config.models)
+    if clash:
+        raise ValueError(f"models: {sorted(clash)} are names of assets; choose other names")
+    for section in VARIANT_SECTIONS:
+        for name, entry in getattr(config, section).items():
+            for field, target, value in entry.references():
+                if target == "weights" and value not in known and value not in config.models:
+                    raise ValueError(
+                        f"{section}.{name}.{field}: {value!r} is neither a key of config/assets.csv"
+                        " nor an entry of `models`"
+                    )

@@ -1,0 +1,177 @@
+"""Who is in a data set, in which chunk: known while planning, read with `csv` only.
+
+A row that cannot be used (missing file, path that leaves the folder, braces in a name, id given twice) is
+still a member: its status is part of its digest and becomes a failed row of the manifest.
+"""
+
+import csv
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from semcorr.errors import UserError
+
+FORBIDDEN_IN_NAMES = "{}\n\r\t\0"
+REQUIRED_COLUMNS = ("id", "file")
+TRUTH_FOLDERS = ("labels", "keypoints")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One row of an item list.
+
+    Attributes:
+        id: item id, unique in the data set.
+        category: what it is; experiments choose by it.
+        status: "ok", "missing", "outside", "bad_name" or "duplicate".
+        reason: what is wrong, empty when ok.
+        columns: all columns of items.csv (empty for procedural sets).
+        file: path of the mesh, None for procedural sets or when the row is not ok.
+    """
+
+    id: str
+    category: str
+    status: str = "ok"
+    reason: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    file: str | None = None
+
+    def digest(self, columns: tuple[str, ...]) -> str:
+        """Hash of the status and of those columns that a stage reads."""
+        text = "\x1f".join([self.status, self.reason, *(self.columns.get(c, "") for c in columns)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def chunk_of(item_id: str, chunks: int) -> int:
+    """Return the hash bucket of an item: it never depends on the other items."""
+    return int(hashlib.sha256(item_id.encode()).hexdigest(), 16) % chunks
+
+
+def read_members(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Member]:
+    """Return the members of a data set by id, sorted.
+
+    Args:
+        datasets: the `datasets` section of the normalised configuration.
+        name: entry to read; a turned set has the members of the set it is made from.
+
+    Raises:
+        UserError: the item list is missing or lacks a column.
+    """
+    entry = datasets[name]
+    if entry["kind"] == "turned":
+        return read_members(datasets, entry["from"])
+    if entry["kind"] == "procedural":
+        return _procedural(entry["category"], entry["seed"], entry["count"])
+    return _folder(root_of(entry), entry["items"])
+
+
+def base_entry(datasets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """Return the entry that holds the item list: the set itself, or what it was turned from."""
+    entry = datasets[name]
+    return datasets[entry["from"]] if entry["kind"] == "turned" else entry
+
+
+def root_of(entry: Mapping[str, Any]) -> str:
+    """Return the folder of a folder set with variables and ~ expanded."""
+    return os.path.expanduser(os.path.expandvars(entry["root"]))
+
+
+def chunks_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[int, list[Member]]:
+    """Return {chunk: members sorted by id}; empty buckets are left out."""
+    count = base_entry(datasets, name)["chunks"]
+    buckets: dict[int, list[Member]] = defaultdict(list)
+    for member in read_members(datasets, name).values():
+        buckets[chunk_of(member.id, count)].append(member)
+    return dict(sorted(buckets.items()))
+
+
+def procedural_id(category: str, family: int, index: int) -> str:
+    """Return the id of a procedural shape; it holds the family, so that ids differ between sets."""
+    return f"{category}_{family}_{index:05d}"
+
+
+def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
+    """Return the mesh files (and named texture files) of usable members that are there."""
+    if entry["kind"] != "folder":
+        return []
+    root = os.path.realpath(root_of(entry))
+    found = []
+    for member in members:
+        if member.status == "ok":
+            found.append(member.file)
+            found += _inside(root, [member.columns.get("texture", "")])
+    return found
+
+
+def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
+    """Return the label, keypoint and symmetry files of members that are there."""
+    if entry["kind"] != "folder":
+        return []
+    root = os.path.realpath(root_of(entry))
+    names = [f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS]
+    return _inside(root, [*names, "symmetry.json"])
+
+
+def _inside(root: str, names: list[str]) -> list[str]:
+    # Only existing regular files inside the root, without braces: anything else must not stop the plan
+    paths = (os.path.join(root, n) for n in names if n and not set(n) & set(FORBIDDEN_IN_NAMES))
+    return [
+        path
+        for path in paths
+        if os.path.isfile(path) and os.path.commonpath([root, os.path.realpath(path)]) == root
+    ]
+
+
+@lru_cache(maxsize=32)
+def _procedural(category: str, family: int, count: int) -> dict[str, Member]:
+    ids = (procedural_id(category, family, index) for index in range(count))
+    return {i: Member(i, category) for i in sorted(ids)}
+
+
+@lru_cache(maxsize=32)
+def _folder(root: str, items: str) -> dict[str, Member]:
+    path = Path(root) / items
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
+            rows = list(csv.DictReader(handle, strict=True))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such item list; set `root` to the folder that holds it") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not readable as CSV in UTF-8 ({error})") from None
+    for column in REQUIRED_COLUMNS:
+        if rows and column not in rows[0]:
+            raise UserError(f"{path}: no column {column!r}; columns are {', '.join(rows[0])}")
+    counts = Counter(row["id"] for row in rows)
+    real_root = os.path.realpath(root)
+    members = (_folder_member(real_root, row, counts[row["id"]]) for row in rows)
+    return {m.id: m for m in sorted(members, key=lambda m: m.id)}
+
+
+def _folder_member(root: str, row: dict[str, str], count: int) -> Member:
+    columns = {k: v or "" for k, v in row.items() if k is not None}
+    item_id = columns["id"] or "(empty id)"
+    category = columns.get("category", "")
+    status, reason, file = _examine(root, columns, count)
+    return Member(item_id, category, status, reason, columns, file)
+
+
+def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, str | None]:
+    item_id, name = columns["id"], columns["file"]
+    if not item_id or any(c in item_id for c in FORBIDDEN_IN_NAMES + "/\\"):
+        return "bad_name", f"id {item_id!r} is empty or holds one of / \\ {{ }}", None
+    if count > 1:
+        return "duplicate", f"id {item_id!r} is given {count} times", None
+    if not name or any(c in name for c in FORBIDDEN_IN_NAMES):
+        return "bad_name", f"file name {name!r} is empty or holds braces or control characters", None
+    path = os.path.join(root, name)
+    real = os.path.realpath(path)
+    if os.path.commonpath([root, real]) != root:
+        return "outside", f"file {name!r} leaves the folder of the data set", None
+    if not os.path.isfile(real):
+        return "missing", f"file {name!r} is not there", None
+    return "ok", "", path

@@ -1,0 +1,257 @@
+"""Which artefacts rest on which: from the configuration and the item lists to paths under results/.
+
+Plain functions of the validated configuration, used by the workflow while it parses (so nothing heavy is
+imported here) and by tests that check what the workflow plans.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from semcorr.config.base import Variant
+from semcorr.config.experiments import Experiment
+from semcorr.config.load import dump, rule_cfg
+from semcorr.config.root import EXPERIMENT_SECTIONS, Config
+from semcorr.datasets import members as item_lists
+from semcorr.errors import UserError
+from semcorr.fingerprint import fingerprint
+
+CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
+# Which columns of items.csv a stage reads: only these are in its `members`
+COLUMNS = {"meshes": ("file", "up", "front", "texture"), "truth": ("category",)}
+# Package that holds the module of a variant's kind
+PACKAGES = {
+    "datasets": "datasets",
+    "renders": "rendering",
+    "latents": "features",
+    "features": "features",
+    "methods": "matching",
+    "models": "training",
+}
+
+
+class Plan:
+    """Answers of one configuration; paths are relative to the working folder."""
+
+    def __init__(self, config: Config):
+        self.config = config
+
+    @cached_property
+    def datasets(self) -> dict[str, dict[str, Any]]:
+        """The `datasets` section as nested builtins."""
+        return dump(self.config)["datasets"]
+
+    # -- members -----------------------------------------------------------------------------
+
+    def chunks(self, dataset: str) -> dict[int, list[item_lists.Member]]:
+        """Return {chunk: members} of a data set; empty buckets are not planned."""
+        if dataset not in self.config.datasets:
+            raise UserError(f"no data set {dataset!r}; there are: {', '.join(self.config.datasets)}")
+        return self._chunks(dataset)
+
+    def _chunks(self, dataset: str) -> dict[int, list[item_lists.Member]]:
+        cache = self.__dict__.setdefault("_chunk_cache", {})
+        if dataset not in cache:
+            cache[dataset] = item_lists.chunks_of(self.datasets, dataset)
+        return cache[dataset]
+
+    def members(self, stage: str, dataset: str, chunk: str) -> list[list[str]]:
+        """Return the `members` parameter: sorted [id, digest of the columns that the stage reads]."""
+        columns = COLUMNS.get(stage, ())
+        return [[m.id, m.digest(columns)] for m in self.chunks(dataset).get(int(chunk), [])]
+
+    def files(self, stage: str, dataset: str, chunk: str) -> list[str]:
+        """Return the local files of a chunk's items that are there: mesh files, or label files."""
+        members = self.chunks(dataset).get(int(chunk), [])
+        entry = item_lists.base_entry(self.datasets, dataset)
+        find = item_lists.mesh_files if stage == "meshes" else item_lists.truth_files
+        return find(entry, members)
+
+    # -- variants ----------------------------------------------------------------------------
+
+    def entry(self, section: str, name: str) -> Variant:
+        """Return an entry, or say which there are."""
+        entries = getattr(self.config, section)
+        if name not in entries:
+            raise UserError(f"no entry {name!r} in `{section}`; there are: {', '.join(entries)}")
+        return entries[name]
+
+    def cfg(self, section: str, name: str) -> dict[str, Any]:
+        """Return the `cfg` parameter of a variant."""
+        self.entry(section, name)
+        return rule_cfg(self.config, section, name)
+
+    def code(self, stage: str, section: str | None = None, name: str | None = None) -> str:
+        """Return the `code` parameter: the stage and the module that implements the variant's kind."""
+        modules = [f"semcorr.stages.{stage}"]
+        if section in PACKAGES:
+            modules.append(f"semcorr.{PACKAGES[section]}.{self.kind(section, name)}")
+        return fingerprint(*modules)
+
+    def kind(self, section: str, name: str) -> str:
+        """Return the name of the module that implements a variant."""
+        entry = self.entry(section, name)
+        return next(getattr(entry, f) for f in ("kind", "matcher", "backend") if hasattr(entry, f))
+
+    def behind(self, entry: Variant) -> Iterator[tuple[str, str]]:
+        """Yield (section, name) of all per-chunk variants on which an entry rests."""
+        for _, section, name in entry.references():
+            if section in CHUNK_SECTIONS:
+                yield section, name
+                yield from self.behind(getattr(self.config, section)[name])
+
+    def weights(self, name: str) -> str:
+        """Return the small JSON of trained or fetched weights; the large files lie beside it."""
+        return weights_manifest(name, trained=name in self.config.models)
+
+    # -- inputs of rules ---------------------------------------------------------------------
+
+    def variant_inputs(self, entry: Variant, dataset: str, chunk: str) -> dict[str, str]:
+        """Return {input name: manifest} of a per-chunk variant: meshes and what the entry refers to."""
+        found = {"meshes": manifest("meshes", None, dataset, chunk)}
+        for field, section, name in entry.references():
+            if section in CHUNK_SECTIONS:
+                found[section] = manifest(section, name, dataset, chunk)
+            elif section == "weights":
+                found[field] = self.weights(name)
+        return found
+
+    def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
+        """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
+        task, _ = self.experiment(experiment)
+        dataset = self.pose(experiment, pose)
+        sources, _ = self.sources_and_targets(experiment, dataset)
+        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+        source_chunks = sorted({item_lists.chunk_of(s, count) for s in sources})
+        sections = [("meshes", None)]
+        sections += sorted(set(self.behind(self.entry("methods", method))))
+        found: dict[str, Any] = {}
+        for section, name in sections:
+            if section in ("meshes", "features", "voxels"):
+                found[f"target_{section}"] = manifest(section, name, dataset, chunk)
+                found[f"source_{section}"] = [
+                    manifest(section, name, dataset, c) for c in source_chunks
+                ]
+        return found
+
+    # -- experiments -------------------------------------------------------------------------
+
+    def experiment(self, name: str) -> tuple[str, Experiment]:
+        """Return (task, entry) of an experiment; names are unique over all tasks."""
+        for task in EXPERIMENT_SECTIONS:
+            if name in getattr(self.config, task):
+                return task, getattr(self.config, task)[name]
+        there = [n for task in EXPERIMENT_SECTIONS for n in getattr(self.config, task)]
+        raise UserError(f"no experiment {name!r}; there are: {', '.join(there)}")
+
+    def pose(self, experiment: str, pose: str) -> str:
+        """Return the data set of a pose."""
+        poses = self.experiment(experiment)[1].poses
+        if pose not in poses:
+            raise UserError(f"{experiment} has no pose {pose!r}; there are: {', '.join(poses)}")
+        return poses[pose]
+
+    def sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+        """Return ids of sources and targets of an experiment in one data set.
+
+        Raises:
+            UserError: an id is not in the data set, or the category is empty.
+        """
+        _, entry = self.experiment(experiment)
+        members = item_lists.read_members(self.datasets, dataset)
+        ids = [m.id for m in members.values() if m.category == entry.category]
+        if not ids:
+            raise UserError(f"{experiment}: no item of {dataset} has category {entry.category!r}")
+        sources = ids[: entry.sources] if isinstance(entry.sources, int) else list(entry.sources)
+        targets = ids if entry.targets == "all" else list(entry.targets)
+        for item_id in [*sources, *targets]:
+            if item_id not in members:
+                raise UserError(f"{experiment}: no item {item_id!r} in data set {dataset}")
+        return sources, targets
+
+    def match_cfg(self, method: str, experiment: str, pose: str) -> dict[str, Any]:
+        """Return the `cfg` of a match: the method's options and the sources."""
+        sources, _ = self.sources_and_targets(experiment, self.pose(experiment, pose))
+        return self.cfg("methods", method) | {"sources": sources}
+
+    def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
+        """Return the targets in a chunk, as `members`."""
+        dataset = self.pose(experiment, pose)
+        _, targets = self.sources_and_targets(experiment, dataset)
+        wanted = set(targets)
+        return [row for row in self.members("matches", dataset, chunk) if row[0] in wanted]
+
+    def target_chunks(self, experiment: str, pose: str) -> list[int]:
+        """Return the chunks that hold a target."""
+        dataset = self.pose(experiment, pose)
+        _, targets = self.sources_and_targets(experiment, dataset)
+        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+        return sorted({item_lists.chunk_of(t, count) for t in targets})
+
+    def experiment_chunks(self, experiment: str, pose: str) -> list[int]:
+        """Return the chunks that hold a source or a target."""
+        dataset = self.pose(experiment, pose)
+        ids = {i for part in self.sources_and_targets(experiment, dataset) for i in part}
+        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+        return sorted({item_lists.chunk_of(i, count) for i in ids})
+
+    def evaluate_inputs(self, experiment: str, method: str) -> dict[str, list[str]]:
+        """Return {input name: manifests} of the scores of one method, per pose."""
+        found: dict[str, list[str]] = {}
+        for pose, dataset in self.experiment(experiment)[1].poses.items():
+            chunks = self.experiment_chunks(experiment, pose)
+            found[f"{pose}_matches"] = [
+                manifest("matches", f"{method}/{experiment}", pose, c)
+                for c in self.target_chunks(experiment, pose)
+            ]
+            for section in ("meshes", "truth"):
+                found[f"{pose}_{section}"] = [manifest(section, None, dataset, c) for c in chunks]
+        return found
+
+    def experiment_cfg(self, experiment: str) -> dict[str, Any]:
+        """Return the `cfg` of an evaluation: the experiment without its list of methods."""
+        _, entry = self.experiment(experiment)
+        cfg = entry.model_dump(mode="json", exclude={"methods"})
+        return cfg | {"global_seed": self.config.seed}
+
+    def tables(self) -> list[str]:
+        """Return the table of every experiment."""
+        return [f"results/{t}/{n}.json" for t in EXPERIMENT_SECTIONS for n in getattr(self.config, t)]
+
+    def needed(self, section: str) -> list[str]:
+        """Return all manifests of a section that some experiment needs."""
+        found: set[str] = set()
+        for task in EXPERIMENT_SECTIONS:
+            for name, entry in getattr(self.config, task).items():
+                variants = {v for m in entry.methods for v in self.behind(self.config.methods[m])}
+                for pose, dataset in entry.poses.items():
+                    chunks = self.experiment_chunks(name, pose)
+                    found |= {
+                        manifest(section, variant, dataset, c)
+                        for where, variant in variants
+                        if where == section
+                        for c in chunks
+                    }
+        return sorted(found)
+
+    def matches(self) -> list[str]:
+        """Return the manifests of all matches of all experiments."""
+        return [
+            manifest("matches", f"{method}/{name}", pose, chunk)
+            for task in EXPERIMENT_SECTIONS
+            for name, entry in getattr(self.config, task).items()
+            for method in entry.methods
+            for pose in entry.poses
+            for chunk in self.target_chunks(name, pose)
+        ]
+
+
+def manifest(section: str, variant: str | None, dataset: str, chunk: int | str) -> str:
+    """Return the path of a chunk's manifest; meshes and truth have no variant."""
+    middle = f"{variant}/" if variant else ""
+    return f"results/{section}/{middle}{dataset}/{chunk}.json"
+
+
+def weights_manifest(name: str, trained: bool) -> str:
+    """Return the path of the small JSON beside weights."""
+    return f"results/models/{name}/model.json" if trained else f"results/assets/{name}.json"

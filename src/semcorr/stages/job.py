@@ -1,0 +1,189 @@
+"""What a stage is given, whether a workflow or a person starts it."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from semcorr.errors import UserError
+from semcorr.store.chunk import ChunkJob
+from semcorr.store.files import sha256_file
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how a job runs; nothing here may change a result, so it is no rule parameter."""
+
+    device: str = "auto"
+    attention: str = "auto"
+    offline: bool = False
+    accept_licences: tuple[str, ...] = ()
+    min_coverage: float = 0.9
+    blender: str | None = None
+    threads: int = 1
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], threads: int) -> "Runtime":
+        """Take the operational keys out of a normalised configuration."""
+        names = (n for n in cls.__dataclass_fields__ if n in config)
+        values = {name: config[name] for name in names}
+        values["accept_licences"] = tuple(values.get("accept_licences", ()))
+        return cls(**values, threads=threads)
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """Inputs, outputs and parameters of one job.
+
+    Attributes:
+        inputs: name -> paths; manifests and `{key}.json` of weights, stores are found beside them.
+        outputs: name -> path.
+        cfg: the variant's validated options (`params.cfg`).
+        code: fingerprint of the code (`params.code`).
+        members: [id, digest] of the items of this chunk (`params.members`).
+        wildcards: names of variant, data set, chunk ...
+        config: the whole normalised configuration, for what is no parameter (roots of data sets).
+        runtime: device, threads ...
+    """
+
+    inputs: dict[str, list[Path]]
+    outputs: dict[str, Path]
+    cfg: dict[str, Any]
+    code: str = ""
+    members: list[list[str]] = field(default_factory=list)
+    wildcards: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    runtime: Runtime = field(default_factory=Runtime)
+
+    def input(self, name: str) -> Path:
+        """Return the only path of an input; raise KeyError with the names there are."""
+        if name not in self.inputs:
+            raise KeyError(f"no input {name!r}; there are {sorted(self.inputs)}")
+        (path,) = self.inputs[name]
+        return path
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Item ids of the chunk."""
+        return tuple(item_id for item_id, _ in self.members)
+
+    def chunk_job(
+        self,
+        ids: tuple[str, ...] | None = None,
+        ragged: frozenset[str] = frozenset(),
+        **attributes: Any,
+    ) -> ChunkJob:
+        """Describe the chunk this job writes (outputs `store` and `manifest`)."""
+        return ChunkJob(
+            store=self.outputs["store"],
+            manifest=self.outputs["manifest"],
+            ids=self.ids if ids is None else ids,
+            cfg=self.cfg,
+            code=self.code,
+            members=tuple(tuple(m) for m in self.members),
+            inputs=self.input_hashes(),
+            ragged=ragged,
+            attributes=attributes,
+        )
+
+    def input_hashes(self) -> dict[str, str]:
+        """Return {path: sha256} of all inputs that are files."""
+        paths = sorted({p for paths in self.inputs.values() for p in paths if p.is_file()})
+        return {str(path): sha256_file(path) for path in paths}
+
+
+def run_rule(rule: Any, main: Callable[[StageJob], None]) -> None:
+    """Run a stage for a workflow engine's rule object (only its attributes are used)."""
+    params = dict(rule.params.items())
+    job = StageJob(
+        inputs={name: _paths(value) for name, value in rule.input.items()},
+        outputs={name: Path(str(value)) for name, value in rule.output.items()},
+        cfg=params.get("cfg", {}),
+        code=params.get("code", ""),
+        members=[list(m) for m in params.get("members", [])],
+        wildcards={k: str(v) for k, v in rule.wildcards.items()},
+        config=dict(rule.config),
+        runtime=Runtime.from_config(rule.config, rule.threads),
+    )
+    with logging_to(Path(str(rule.log[0])) if rule.log else None):
+        _run(main, job)
+
+
+def run_alone(main: Callable[[StageJob], None], description: str) -> None:
+    """Run a stage from the command line: `python -m semcorr.stages.<name> job.json`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "job",
+        type=Path,
+        help='JSON file: {"inputs": {name: [paths]}, "outputs": {name: path}, "cfg": {...},'
+        ' "members": [[id, digest]], "wildcards": {...}, "config": {...}}',
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    arguments = parser.parse_args()
+    value = json.loads(arguments.job.read_text())
+    runtime = Runtime.from_config(
+        value.get("config", {}) | {"device": arguments.device}, arguments.threads
+    )
+    job = StageJob(
+        inputs={k: _paths(v) for k, v in value["inputs"].items()},
+        outputs={k: Path(v) for k, v in value["outputs"].items()},
+        cfg=value.get("cfg", {}),
+        code=value.get("code", ""),
+        members=value.get("members", []),
+        wildcards=value.get("wildcards", {}),
+        config=value.get("config", {}),
+        runtime=runtime,
+    )
+    with logging_to(None):
+        _run(main, job)
+
+
+@contextmanager
+def logging_to(path: Path | None):
+    """Send log records to stderr and, where given, to the job's log file; tracebacks included."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w"))
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    root.handlers[:] = handlers
+    root.setLevel(logging.INFO)
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = before
+        for handler in handlers:
+            handler.close()
+
+
+def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", str(job.runtime.threads))
+    try:
+        main(job)
+    except UserError as error:
+        log.error("%s", error)
+        raise SystemExit(1) from None
+    except Exception:
+        log.error("%s", traceback.format_exc())
+        raise SystemExit(1) from None
+
+
+def _paths(value: Any) -> list[Path]:
+    if isinstance(value, (str, os.PathLike)):
+        return [Path(str(value))]
+    return [Path(str(v)) for v in value]

@@ -1,0 +1,1 @@
+"""Chunk stores and their manifests: the only reader and writer of results that hold many items."""
