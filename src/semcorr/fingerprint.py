@@ -8,7 +8,7 @@ are invalidated by raising that number, not by any edit.
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent
@@ -47,7 +47,7 @@ def _closure(modules: tuple[str, ...]) -> set[str]:
     return seen
 
 
-@lru_cache(maxsize=None)
+@cache
 def _source(name: str) -> Path | None:
     base = ROOT.joinpath(*name.split(".")[1:])
     for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -56,7 +56,7 @@ def _source(name: str) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(name: str) -> ast.Module:
     tree = ast.parse(_source(name).read_text(), filename=str(_source(name)))
     for node in ast.walk(tree):
@@ -74,7 +74,7 @@ def _is_docstring(node: ast.AST) -> bool:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version(name: str) -> int | None:
     for node in _tree(name).body:
         if (
@@ -86,7 +86,7 @@ def _version(name: str) -> int | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module_digest(name: str) -> str:
     version = _version(name)
     if version is not None:
@@ -94,7 +94,7 @@ def _module_digest(name: str) -> str:
     return hashlib.sha256(ast.dump(_tree(name)).encode()).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(name: str) -> tuple[str, ...]:
     found: set[str] = set()
     for node in ast.walk(_tree(name)):

@@ -46,7 +46,9 @@ class Plan:
     def chunks(self, dataset: str) -> dict[int, list[item_lists.Member]]:
         """Return {chunk: members} of a data set; empty buckets are not planned."""
         if dataset not in self.config.datasets:
-            raise UserError(f"no data set {dataset!r}; there are: {', '.join(self.config.datasets)}")
+            raise UserError(
+                f"no data set {dataset!r}; there are: {', '.join(self.config.datasets)}"
+            )
         return self._chunks(dataset)
 
     def _chunks(self, dataset: str) -> dict[int, list[item_lists.Member]]:
@@ -86,6 +88,7 @@ class Plan:
         modules = [f"semcorr.stages.{stage}"]
         if section in PACKAGES:
             modules.append(f"semcorr.{PACKAGES[section]}.{self.kind(section, name)}")
+            modules.extend(self.entry(section, name).code_modules())
         return fingerprint(*modules)
 
     def kind(self, section: str, name: str) -> str:
@@ -132,6 +135,21 @@ class Plan:
                 found[f"source_{section}"] = [
                     manifest(section, name, dataset, c) for c in source_chunks
                 ]
+        return found
+
+    def train_inputs(self, model: str) -> dict[str, Any]:
+        """Return {input name: manifests} of a training: other models, and rendered shapes if any."""
+        entry = self.entry("models", model)
+        found: dict[str, Any] = {
+            field: self.weights(name)
+            for field, section, name in entry.references()
+            if section == "models"
+        }
+        dataset, render = getattr(entry, "dataset", None), getattr(entry, "render", None)
+        if dataset and render:
+            chunks = self.chunks(dataset)
+            found["renders"] = [manifest("renders", render, dataset, c) for c in chunks]
+            found["meshes"] = [manifest("meshes", None, dataset, c) for c in chunks]
         return found
 
     # -- experiments -------------------------------------------------------------------------
@@ -208,6 +226,32 @@ class Plan:
                 found[f"{pose}_{section}"] = [manifest(section, None, dataset, c) for c in chunks]
         return found
 
+    def sheet_inputs(self, task: str, experiment: str, pose: str) -> dict[str, Any]:
+        """Return {input name: path or manifests} of the contact sheets of one pose."""
+        _, entry = self.experiment(experiment)
+        dataset = self.pose(experiment, pose)
+        found: dict[str, Any] = {}
+        for method in entry.methods:
+            found[f"{method}_matches"] = [
+                manifest("matches", f"{method}/{experiment}", pose, c)
+                for c in self.target_chunks(experiment, pose)
+            ]
+        for section in ("meshes", "truth"):
+            found[section] = [
+                manifest(section, None, dataset, c) for c in self.experiment_chunks(experiment, pose)
+            ]
+        return found | {"table": f"results/{task}/{experiment}.json"}
+
+    def figures(self) -> list[str]:
+        """Return all pictures of all experiments."""
+        found = ["results/figures/costs.png"] if self.tables() else []
+        for task in EXPERIMENT_SECTIONS:
+            for name, entry in getattr(self.config, task).items():
+                folder = f"results/figures/{task}/{name}"
+                found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
+                found.append(f"{folder}/scores.png")
+        return found
+
     def experiment_cfg(self, experiment: str) -> dict[str, Any]:
         """Return the `cfg` of an evaluation: the experiment without its list of methods."""
         _, entry = self.experiment(experiment)
@@ -216,7 +260,9 @@ class Plan:
 
     def tables(self) -> list[str]:
         """Return the table of every experiment."""
-        return [f"results/{t}/{n}.json" for t in EXPERIMENT_SECTIONS for n in getattr(self.config, t)]
+        return [
+            f"results/{t}/{n}.json" for t in EXPERIMENT_SECTIONS for n in getattr(self.config, t)
+        ]
 
     def needed(self, section: str) -> list[str]:
         """Return all manifests of a section that some experiment needs."""

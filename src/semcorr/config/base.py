@@ -32,6 +32,10 @@ class Variant(Strict):
 
     PLANNING: ClassVar[frozenset[str]] = frozenset()
 
+    def code_modules(self) -> tuple[str, ...]:
+        """Return further modules whose code the entry's results rest on, found by name at run time."""
+        return ()
+
     def references(self) -> Iterator[tuple[str, str, str]]:
         """Yield (field, section, name) for every reference to another entry that is set."""
         for field, info in type(self).model_fields.items():

@@ -17,5 +17,9 @@ class Experiment(Strict):
     sources: tuple[ItemId, ...] | int = Field(
         3, description="ids of the annotated shapes, or how many of the first ids"
     )
-    targets: Literal["all"] | tuple[ItemId, ...] = Field("all", description="ids, or all of the category")
-    methods: tuple[Name, ...] = Field(min_length=1, description="columns of the table, in this order")
+    targets: Literal["all"] | tuple[ItemId, ...] = Field(
+        "all", description="ids, or all of the category"
+    )
+    methods: tuple[Name, ...] = Field(
+        min_length=1, description="columns of the table, in this order"
+    )

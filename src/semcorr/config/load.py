@@ -8,9 +8,16 @@ from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
 from semcorr.errors import UserError
 
 # Keys of `--config` that belong to single targets (pair, retry_failed), not to the configuration
-TARGET_KEYS = (
-    "source target pairs labels keypoints method up front out retry"
-).split()
+TARGET_KEYS = "source target pairs labels keypoints method up front out".split()
+
+
+def split_target_keys(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Split what was read into the configuration and the keys of single targets, as text.
+
+    `keypoints` is both: a section, and `keypoints=file.json` of `pair`; a section is a mapping.
+    """
+    keys = {k: str(v) for k, v in raw.items() if k in TARGET_KEYS and not isinstance(v, dict)}
+    return {k: v for k, v in raw.items() if k not in keys}, keys
 
 
 def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
@@ -24,7 +31,7 @@ def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
         UserError: with the full path of every wrong key and what is wrong with it.
     """
     try:
-        config = Config.model_validate({k: v for k, v in raw.items() if k not in TARGET_KEYS})
+        config = Config.model_validate(split_target_keys(raw)[0])
         check_weights(config, asset_keys)
     except ValidationError as error:
         lines = [f"  {_path(e['loc'])}: {e['msg']}" for e in error.errors()]

@@ -13,9 +13,13 @@ class Render(Variant):
     rig: Literal["hammersley", "orbit", "fibonacci", "explicit"] = "hammersley"
     views: int = Field(5, ge=1, le=1000, description="number of cameras (ignored for `explicit`)")
     radius: float = Field(2.0, gt=0.87, le=100.0, description="camera distance, longest side = 1")
-    fov_deg: float = Field(40.0, gt=1.0, lt=120.0, description="field of view of both axes, degrees")
+    fov_deg: float = Field(
+        40.0, gt=1.0, lt=120.0, description="field of view of both axes, degrees"
+    )
     elevations: tuple[float, ...] = Field((20.0,), description="rings of the `orbit` rig, degrees")
-    positions: tuple[tuple[float, float, float], ...] = Field((), description="cameras of `explicit`")
+    positions: tuple[tuple[float, float, float], ...] = Field(
+        (), description="cameras of `explicit`"
+    )
     resolution: int = Field(256, ge=16, le=4096, description="picture size, pixels")
     backend: Literal["blender", "raycast"] = "blender"
     samples: int = Field(16, ge=1, le=4096, description="Cycles samples, or rays a pixel (raycast)")

@@ -92,7 +92,9 @@ Config = create_model(
     voxels=_section(Voxel),
     coseg=_section(Experiment),
     keypoints=_section(Experiment),
-    **{s: _section(entry_type(s)) for s in ("datasets", "latents", "features", "methods", "models")},
+    **{
+        s: _section(entry_type(s)) for s in ("datasets", "latents", "features", "methods", "models")
+    },
 )
 
 

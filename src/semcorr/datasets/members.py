@@ -113,7 +113,9 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     if entry["kind"] != "folder":
         return []
     root = os.path.realpath(root_of(entry))
-    names = [f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS]
+    names = [
+        f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS
+    ]
     return _inside(root, [*names, "symmetry.json"])
 
 
@@ -140,7 +142,9 @@ def _folder(root: str, items: str) -> dict[str, Member]:
         with open(path, newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle, strict=True))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such item list; set `root` to the folder that holds it") from None
+        raise UserError(
+            f"{path}: no such item list; set `root` to the folder that holds it"
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as CSV in UTF-8 ({error})") from None
     for column in REQUIRED_COLUMNS:
@@ -167,7 +171,11 @@ def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, 
     if count > 1:
         return "duplicate", f"id {item_id!r} is given {count} times", None
     if not name or any(c in name for c in FORBIDDEN_IN_NAMES):
-        return "bad_name", f"file name {name!r} is empty or holds braces or control characters", None
+        return (
+            "bad_name",
+            f"file name {name!r} is empty or holds braces or control characters",
+            None,
+        )
     path = os.path.join(root, name)
     real = os.path.realpath(path)
     if os.path.commonpath([root, real]) != root:

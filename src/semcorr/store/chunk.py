@@ -66,9 +66,7 @@ class ChunkJob:
         return self.store.with_name(f"{self.store.stem}.part-{self.key}")
 
 
-def write_chunk(
-    job: ChunkJob, prepare: Callable[[list[str]], Any], unit: str = "item"
-) -> Manifest:
+def write_chunk(job: ChunkJob, prepare: Callable[[list[str]], Any], unit: str = "item") -> Manifest:
     """Compute what is missing of a chunk, pack it, write the manifest last.
 
     Args:
@@ -145,8 +143,20 @@ def _pack(job: ChunkJob) -> Manifest:
     manifest = Manifest(tuple(rows))
     packed = folder / "packed.zarr"
     shutil.rmtree(packed, ignore_errors=True)
-    attributes = {"schema": 1, "key": job.key, "cfg": job.cfg, "inputs": job.inputs, **job.attributes}
-    pack(packed, manifest.ok_ids, lambda i, names: load_item(folder, i, names), job.ragged, attributes)
+    attributes = {
+        "schema": 1,
+        "key": job.key,
+        "cfg": job.cfg,
+        "inputs": job.inputs,
+        **job.attributes,
+    }
+    pack(
+        packed,
+        manifest.ok_ids,
+        lambda i, names: load_item(folder, i, names),
+        job.ragged,
+        attributes,
+    )
     job.manifest.unlink(missing_ok=True)
     shutil.rmtree(job.store, ignore_errors=True)
     packed.rename(job.store)

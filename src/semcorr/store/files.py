@@ -33,7 +33,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not readable as JSON ({error}); delete it and run again") from None
+        raise ValueError(
+            f"{path}: not readable as JSON ({error}); delete it and run again"
+        ) from None
 
 
 def sync_folder(path: Path) -> None:

@@ -78,7 +78,9 @@ def _write_ragged(group, name, ids, load, shards) -> None:
             )
         lengths.append(len(row))
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    _create(group, name + OFFSETS, offsets.shape, offsets.dtype, len(offsets), len(offsets))[:] = offsets
+    _create(group, name + OFFSETS, offsets.shape, offsets.dtype, len(offsets), len(offsets))[:] = (
+        offsets
+    )
     total = int(offsets[-1])
     row_bytes = max(1, example.dtype.itemsize * int(np.prod(example.shape[1:], dtype=np.int64)))
     chunk = max(1, min(CHUNK_BYTES // row_bytes, max(total, 1)))
@@ -122,7 +124,9 @@ class PackedReader:
 
     def __init__(self, path: Path):
         self.group = zarr.open_group(path, mode="r", zarr_format=3)
-        self._arrays = dict(self.group.arrays())
+        # by folder, not by walking the group: Snakemake leaves a time stamp file that Zarr warns about
+        names = sorted(p.parent.name for p in Path(path).glob("*/zarr.json"))
+        self._arrays = {name: self.group[name] for name in names}
         self._offsets = {
             name.removesuffix(OFFSETS): array[:]
             for name, array in self._arrays.items()

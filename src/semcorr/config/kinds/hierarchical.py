@@ -20,8 +20,12 @@ class Options(Matcher):
     levels: int = Field(3, ge=1, le=8, description="1 = flat nearest neighbour on the latent grid")
     radius: float = Field(1.0, ge=0, le=8, description="neighbourhood of parent cells, in cells")
     align: Literal["none", "yaw"] = Field(
-        "none", description="`yaw`: best of the yaws that the feature's voxels hold (extracted anew)"
+        "none",
+        description="`yaw`: best of the yaws that the feature's voxels hold (extracted anew)",
     )
     chamfer_weight: float = Field(
-        1.0, ge=0, le=100, description="chamfer distance against feature agreement in the yaw's choice"
+        1.0,
+        ge=0,
+        le=100,
+        description="chamfer distance against feature agreement in the yaw's choice",
     )

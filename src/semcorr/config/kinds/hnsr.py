@@ -14,7 +14,9 @@ class Options(Variant):
 
     kind: Literal["hnsr"]
     latent: Annotated[Name, RefersTo("latents")]
-    weights: Annotated[Name, RefersTo("weights")] = Field(description="flow network, json + safetensors")
+    weights: Annotated[Name, RefersTo("weights")] = Field(
+        description="flow network, json + safetensors"
+    )
     render: Annotated[Name, RefersTo("renders")] | None = Field(
         None, description="views of the image condition; none needed with guidance -1"
     )
@@ -28,8 +30,12 @@ class Options(Variant):
     noise: float = Field(0, ge=0, description="noise mixed into the latent, in steps")
     draws: int = Field(1, ge=1, le=64, description="noise draws averaged; the same for all shapes")
     layer: int = Field(9, ge=0, description="block whose output is taken, 0-based")
-    guidance: float = Field(2.5, ge=-1, description="weight of the guided combination; -1 = no images")
-    untrained: bool = Field(False, description="control: same classes, seeded random weights instead")
+    guidance: float = Field(
+        2.5, ge=-1, description="weight of the guided combination; -1 = no images"
+    )
+    untrained: bool = Field(
+        False, description="control: same classes, seeded random weights instead"
+    )
 
     @model_validator(mode="after")
     def _check(self):

@@ -18,5 +18,7 @@ class Options(Variant):
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
     size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")
     layers: dict[str, float] = Field(description="layer name -> weight in the concatenation")
-    centre: Literal["none", "view"] = Field("view", description="subtract each view's foreground mean")
+    centre: Literal["none", "view"] = Field(
+        "view", description="subtract each view's foreground mean"
+    )
     background: Literal["white", "grey", "black"] = "white"

@@ -17,5 +17,11 @@ class Options(Variant):
     kind: Literal["procedural"]
     category: Name = Field("chair", description="module name in datasets/shapes")
     count: int = Field(24, ge=1, description="number of shapes")
-    family: int = Field(0, ge=0, alias="seed", description="seed of the family; other seeds, other shapes")
+    family: int = Field(
+        0, ge=0, alias="seed", description="seed of the family; other seeds, other shapes"
+    )
     chunks: int = Field(1, ge=1, le=100_000, description="number of hash buckets of item ids")
+
+    def code_modules(self) -> tuple[str, ...]:
+        """Return the module of the category's grammar."""
+        return (f"semcorr.datasets.shapes.{self.category}",)

@@ -13,7 +13,9 @@ class Options(VoxelTraining):
     """Dice loss plus KL."""
 
     kind: Literal["ss_vae"]
-    channels: tuple[int, ...] = Field((16, 32, 64), min_length=2, description="per resolution level")
+    channels: tuple[int, ...] = Field(
+        (16, 32, 64), min_length=2, description="per resolution level"
+    )
     latent_channels: int = Field(8, ge=1)
     num_res_blocks: int = Field(1, ge=1)
     num_res_blocks_middle: int = Field(1, ge=1)

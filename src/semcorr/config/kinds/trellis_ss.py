@@ -14,5 +14,9 @@ class Options(Variant):
 
     kind: Literal["trellis_ss"]
     voxel: Annotated[Name, RefersTo("voxels")]
-    weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model, json + safetensors")
-    untrained: bool = Field(False, description="control: same classes, seeded random weights instead")
+    weights: Annotated[Name, RefersTo("weights")] = Field(
+        description="asset or model, json + safetensors"
+    )
+    untrained: bool = Field(
+        False, description="control: same classes, seeded random weights instead"
+    )

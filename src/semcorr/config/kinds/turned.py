@@ -15,5 +15,9 @@ class Options(Variant):
     PLANNING: ClassVar[frozenset[str]] = frozenset({"from_"})
 
     kind: Literal["turned"]
-    from_: Annotated[Name, RefersTo("datasets")] = Field(alias="from", description="data set to turn")
-    yaw: Literal["random"] | float = Field("random", description="degrees about +Z, or `random` per item")
+    from_: Annotated[Name, RefersTo("datasets")] = Field(
+        alias="from", description="data set to turn"
+    )
+    yaw: Literal["random"] | float = Field(
+        "random", description="degrees about +Z, or `random` per item"
+    )

@@ -1,0 +1,59 @@
+# semcorr: 3D semantic correspondence from raw assets to benchmark tables.
+# `snakemake -c all` makes the chair's table and its report; docs/ says the rest.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/assets.smk"
+include: "workflow/rules/meshes.smk"
+include: "workflow/rules/render.smk"
+include: "workflow/rules/latents.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/match.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/pair.smk"
+include: "workflow/rules/tools.smk"
+
+
+localrules:
+    all,
+    renders,
+    features,
+    matches,
+    evaluate,
+
+
+rule all:
+    default_target: True
+    input:
+        [*PLAN.tables(), *PLAN.figures()],
+
+
+rule renders:
+    input:
+        PLAN.needed("renders"),
+
+
+rule features:
+    input:
+        PLAN.needed("features"),
+
+
+rule matches:
+    input:
+        PLAN.matches(),
+
+
+rule evaluate:
+    input:
+        PLAN.tables(),

@@ -1,0 +1,103 @@
+"""What the module of a data set's kind is given, and the ground truth record that it returns."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from semcorr.datasets.members import Member, root_of
+from semcorr.geometry.mesh import Mesh
+from semcorr.store.chunk import ChunkReader
+from semcorr.store.items import Arrays
+
+LoadMesh = Callable[[str], tuple[Mesh, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class DatasetContext:
+    """One chunk of a data set as its kind sees it.
+
+    Attributes:
+        cfg: the entry's validated options.
+        seed: global seed.
+        entry: the whole entry, with the planning keys (root, chunks ...).
+        members: rows of the item list by id.
+        meshes: reader of the chunk's meshes (truth), or of the set that is turned (meshes).
+        truth: reader of the truth of the set that is turned.
+    """
+
+    cfg: dict[str, Any]
+    seed: int
+    entry: Mapping[str, Any]
+    members: Mapping[str, Member]
+    meshes: ChunkReader | None = None
+    truth: ChunkReader | None = None
+
+    @property
+    def root(self) -> str:
+        """Folder of a folder set."""
+        return root_of(self.entry)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Ground truth of one shape.
+
+    Attributes:
+        label_names: part names.
+        face_labels: (f,) index into label_names per triangle, -1 = none.
+        keypoint_names: k names.
+        keypoints: (k, 3) world positions, NaN = absent.
+        keypoint_vertices: (k,) vertex of each, -1 = absent.
+        symmetry: groups of names that a symmetry exchanges: `keypoints`, `labels`, `orbits`.
+    """
+
+    face_labels: Int[np.ndarray, " f"]
+    label_names: tuple[str, ...] = ()
+    keypoint_names: tuple[str, ...] = ()
+    keypoints: Float[np.ndarray, "k 3"] = field(default_factory=lambda: np.zeros((0, 3)))
+    keypoint_vertices: Int[np.ndarray, " k"] = field(default_factory=lambda: np.zeros(0, np.int32))
+    symmetry: dict[str, list[list[str]]] = field(default_factory=dict)
+
+
+LoadTruth = Callable[[str], Truth]
+TRUTH_RAGGED = frozenset(
+    "face_labels label_names keypoints keypoint_vertices keypoint_names symmetry".split()
+)
+
+
+def truth_to_arrays(truth: Truth) -> Arrays:
+    """Return the arrays of a store of ground truth."""
+    return {
+        "label_names": encode(list(truth.label_names)),
+        "face_labels": np.asarray(truth.face_labels, np.int16),
+        "keypoint_names": encode(list(truth.keypoint_names)),
+        "keypoints": np.asarray(truth.keypoints, np.float64).reshape(-1, 3),
+        "keypoint_vertices": np.asarray(truth.keypoint_vertices, np.int32),
+        "symmetry": encode(truth.symmetry),
+    }
+
+
+def truth_from_arrays(arrays: Arrays) -> Truth:
+    """Return what `truth_to_arrays` stored."""
+    return Truth(
+        face_labels=arrays["face_labels"].astype(np.int64),
+        label_names=tuple(decode(arrays["label_names"])),
+        keypoint_names=tuple(decode(arrays["keypoint_names"])),
+        keypoints=arrays["keypoints"],
+        keypoint_vertices=arrays["keypoint_vertices"],
+        symmetry=decode(arrays["symmetry"]),
+    )
+
+
+def encode(value: Any) -> np.ndarray:
+    """Store a nested builtin as UTF-8 JSON bytes."""
+    return np.frombuffer(json.dumps(value, sort_keys=True).encode(), np.uint8)
+
+
+def decode(array: np.ndarray) -> Any:
+    """Read what `encode` stored."""
+    return json.loads(array.tobytes().decode())

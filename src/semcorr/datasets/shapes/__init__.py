@@ -1,0 +1,1 @@
+"""Grammars of procedural shapes: one module per category, over shared closed parts."""

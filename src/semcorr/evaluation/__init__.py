@@ -1,0 +1,1 @@
+"""Metrics and tables, computed from stored predictions."""

@@ -1,0 +1,1 @@
+"""Per-vertex and per-cell descriptors of shapes, one module per kind."""

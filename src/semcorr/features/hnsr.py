@@ -1,0 +1,55 @@
+"""Kind `hnsr`: hidden states of the sparse-structure flow network, one grid per yaw."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from semcorr.config.kinds.hnsr import Options
+from semcorr.errors import UserError
+from semcorr.features.networks import open_backbone, open_network
+from semcorr.features.single_step import SingleStep, single_step_features, view_conditions
+from semcorr.features.upstream import Upstream
+from semcorr.store.items import Arrays
+
+RAGGED = frozenset()
+
+
+@contextmanager
+def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], Arrays]]:
+    """Load the networks and yield the function id -> {grids: (yaws, C, r, r, r) float16}."""
+    flow = open_network(
+        "SparseStructureFlowModel",
+        upstream.weights["weights"],
+        upstream,
+        options.untrained,
+        blocks=options.layer + 1,
+    )
+    encoder = None
+    if options.guidance != -1:
+        backbone = open_backbone(options.backbone, upstream.weights["image_encoder"], upstream)
+        encoder = backbone.module
+    step = SingleStep(
+        layers=(options.layer,),
+        steps=options.steps,
+        timestep=options.timestep,
+        noise=options.noise,
+        guidance=options.guidance,
+        draws=options.draws,
+        seed=upstream.seed,
+    )
+
+    def compute(item_id: str) -> Arrays:
+        latents = upstream.latents.read(item_id)["latents"]
+        conditions = None
+        if encoder is not None:
+            if len(latents) > 1:
+                raise UserError(
+                    "pictures show one yaw: use guidance -1 with voxels of several yaws"
+                )
+            pictures = upstream.renders.read(item_id, ("rgba",))["rgba"]
+            conditions = view_conditions(encoder, list(pictures), options.image_size)
+        grids = [single_step_features(flow, z, conditions, step)[0] for z in latents]
+        return {"grids": np.stack(grids).astype(np.float16)}
+
+    yield compute

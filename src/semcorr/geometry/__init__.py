@@ -1,0 +1,1 @@
+"""Meshes, frames, voxels and surface samples as plain arrays."""

@@ -1,0 +1,1 @@
+"""Parsers of mesh files, one module per format; `semcorr.geometry.reader` is the way in."""

@@ -1,0 +1,54 @@
+"""STL, binary and ascii: three vertices per triangle, in the order of the file, never merged."""
+
+import numpy as np
+from jaxtyping import Float
+
+from semcorr.geometry.formats.source import Source
+from semcorr.geometry.mesh import Mesh
+
+_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_HEADER = 84
+
+
+def parse(source: Source) -> Mesh:
+    """Read an STL file; vertices 3 i .. 3 i + 2 belong to triangle i."""
+    corners = _ascii(source) if _is_ascii(source.data) else _binary(source)
+    if not len(corners):
+        raise source.no_faces(0)
+    source.check_vertices(len(corners))
+    return Mesh(corners, np.arange(len(corners)).reshape(-1, 3))
+
+
+def _is_ascii(data: bytes) -> bool:
+    # binary files may begin with "solid" too, so the length that their header claims decides first
+    if len(data) >= _HEADER:
+        count = int.from_bytes(data[80:84], "little")
+        if len(data) == _HEADER + count * _RECORD.itemsize:
+            return False
+    head = data[:1024].lstrip().lower()
+    return head.startswith(b"solid") and b"\0" not in head
+
+
+def _binary(source: Source) -> Float[np.ndarray, "n 3"]:
+    if len(source.data) < _HEADER:
+        raise source.error(f"is not an STL file: {len(source.data)} bytes, no header")
+    count = int.from_bytes(source.data[80:84], "little")
+    there = (len(source.data) - _HEADER) // _RECORD.itemsize
+    if count > there:
+        raise source.error(f"is truncated: {count} triangles in the header, {there} in the file")
+    source.check_vertices(3 * count)
+    records = np.frombuffer(source.data, _RECORD, count, _HEADER)
+    return records["corners"].reshape(-1, 3).astype(np.float64)
+
+
+def _ascii(source: Source) -> Float[np.ndarray, "n 3"]:
+    lines = source.data.lower().splitlines()
+    # the name of a solid may be anything, "vertex" included
+    kept = [line for line in lines if not line.lstrip().startswith((b"solid", b"endsolid"))]
+    tokens = b" ".join(kept).split()
+    starts = [i for i, token in enumerate(tokens) if token == b"vertex"]
+    if len(starts) % 3 or (starts and starts[-1] + 3 >= len(tokens)):
+        raise source.error(f"is truncated: {len(starts)} corners are no whole triangles")
+    source.check_vertices(len(starts))
+    values = [tokens[start + k] for start in starts for k in (1, 2, 3)]
+    return np.array(values, dtype=np.float64).reshape(-1, 3)

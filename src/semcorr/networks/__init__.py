@@ -1,0 +1,1 @@
+"""Plain torch modules with the key layouts of the released checkpoints."""

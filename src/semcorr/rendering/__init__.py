@@ -1,0 +1,1 @@
+"""Backends behind one interface: ray caster (Embree) and Blender (own process)."""

@@ -1,0 +1,134 @@
+"""Surface colours of a mesh at points given by face and barycentric weights."""
+
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from semcorr.geometry.mesh import Mesh
+from semcorr.rendering.colour import LINEAR_OF_BYTE, linear_from_srgb
+from semcorr.rendering.rays import blend, corners_first
+
+
+def linear_base_colors(mesh: Mesh) -> Float[np.ndarray, "m 3"]:
+    """Linear base colour of every material (alpha is not used: surfaces are opaque)."""
+    return linear_from_srgb(np.array([material.base_color[:3] for material in mesh.materials]))
+
+
+class Appearance:
+    """Albedo lookup: base colour x texture x vertex colour, multiplied in linear light.
+
+    Textures repeat and are sampled bilinearly from a pyramid whose level fits the footprint of a
+    pixel, so that one sample per pixel neither aliases nor blurs.
+    """
+
+    def __init__(self, mesh: Mesh):
+        self.mesh = mesh
+        self._base = np.ascontiguousarray(linear_base_colors(mesh).T, dtype=np.float32)
+
+    @cached_property
+    def _pyramids(self):
+        """Per material the linear texture and its halvings, finest first, or None."""
+        if self.mesh.corner_uvs is None:
+            return [None] * len(self.mesh.materials)
+        return [
+            None if material.texture is None else _pyramid(material.texture)
+            for material in self.mesh.materials
+        ]
+
+    @cached_property
+    def _uvs(self):
+        return corners_first(self.mesh.corner_uvs.astype(np.float32))
+
+    @cached_property
+    def _corner_colors(self):
+        colours = LINEAR_OF_BYTE[self.mesh.vertex_colors[:, :3]]
+        return corners_first(colours[self.mesh.faces])
+
+    @cached_property
+    def _uv_per_area(self):
+        """Texture area per world area of every face, (f,) float32; 0 for faces without area."""
+        uvs, triangles = self.mesh.corner_uvs.astype(np.float64), self.mesh.triangles
+        edge, other = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+        covered = np.abs(edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0])
+        world = np.linalg.norm(
+            np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1
+        )
+        return np.where(world > 0, covered / np.where(world > 0, world, 1.0), 0.0).astype(
+            np.float32
+        )
+
+    def albedo(
+        self,
+        face_id: Int[np.ndarray, " p"],
+        weights: Float[np.ndarray, "3 p"],
+        footprint: Float[np.ndarray, " p"],
+    ) -> Float[np.ndarray, "3 p"]:
+        """Linear albedo, float32.
+
+        Args:
+            face_id: faces.
+            weights: barycentric weights.
+            footprint: world area of the surface that each sample stands for.
+        """
+        weights = weights.astype(np.float32, copy=False)
+        material = self.mesh.face_materials[face_id]
+        colour = np.take(self._base, material, axis=1)
+        if self.mesh.vertex_colors is not None:
+            colour *= blend(self._corner_colors, face_id, weights)
+        for index, pyramid in enumerate(self._pyramids):
+            if pyramid is None:
+                continue
+            rows = np.flatnonzero(material == index)
+            faces = face_id[rows]
+            uv = blend(self._uvs, faces, weights[:, rows])
+            colour[:, rows] *= _sample(pyramid, uv, self._uv_per_area[faces] * footprint[rows])
+        return colour
+
+
+def _pyramid(texture):
+    """Linear light of a texture and its 2x2 means down to one texel (row 0 = top)."""
+    levels = [LINEAR_OF_BYTE[texture[..., :3]]]
+    while max(levels[-1].shape[:2]) > 1:
+        fine = levels[-1]
+        height, width = (max(1, side // 2) for side in fine.shape[:2])
+        rows = (
+            fine[: 2 * height : 2] * 0.5 + fine[1 : 2 * height : 2] * 0.5
+            if (fine.shape[0] > 1)
+            else fine
+        )
+        coarse = (
+            rows[:, : 2 * width : 2] * 0.5 + rows[:, 1 : 2 * width : 2] * 0.5
+            if (fine.shape[1] > 1)
+            else rows
+        )
+        levels.append(coarse)
+    return levels
+
+
+def _sample(pyramid, uv, area):
+    """Bilinear lookup, (3, p); `area` = share of the texture's area that each sample covers."""
+    height, width = pyramid[0].shape[:2]
+    level = np.rint(0.5 * np.log2(np.maximum(area * (height * width), 1.0))).astype(np.int32)
+    level = np.minimum(level, len(pyramid) - 1)
+    colours = np.empty((3, uv.shape[1]), dtype=np.float32)
+    for number in np.flatnonzero(np.bincount(level)):
+        rows = np.flatnonzero(level == number)
+        colours[:, rows] = _bilinear(pyramid[number], uv[:, rows])
+    return colours
+
+
+def _bilinear(texture, uv):
+    """Bilinear lookup with repetition, (3, p); uv (0, 0) is the picture's lower left corner."""
+    height, width = texture.shape[:2]
+    x = (uv[0] - np.floor(uv[0])) * width - 0.5
+    y = (1.0 - (uv[1] - np.floor(uv[1]))) * height - 0.5
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    right, lower = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    columns, rows = (left % width, (left + 1) % width), (top % height, (top + 1) % height)
+    texels = texture.reshape(-1, 3)
+    total = np.zeros((len(x), 3), dtype=np.float32)
+    for row, down in zip(rows, (1.0 - lower, lower), strict=True):
+        for column, across in zip(columns, (1.0 - right, right), strict=True):
+            total += np.take(texels, row * width + column, axis=0) * (down * across)[:, None]
+    return total.T

@@ -1,0 +1,316 @@
+"""Blender's Cycles as a renderer: `blender_worker.py` in a process of its own, fed with items.
+
+The worker is GPL and talks over JSON lines, .npz, PNG and EXR only. What it can do to us is crash
+or hang; either costs the one object it was working on, the next one gets a new worker.
+"""
+
+import logging
+import queue
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from semcorr.cameras import Cameras
+from semcorr.errors import ItemError, UserError
+from semcorr.geometry.mesh import Mesh
+from semcorr.rendering import raycast
+from semcorr.rendering.appearance import linear_base_colors
+from semcorr.rendering.blender_process import (
+    REMEDY,
+    BlenderInfo,
+    WorkerProcess,
+    find_blender,
+    load_problem,
+    worker_command,
+)
+from semcorr.rendering.colour import LINEAR_OF_BYTE
+from semcorr.rendering.interface import RenderOptions, Runtime, Views
+from semcorr.rendering.normals import corner_normals
+
+__all__ = [
+    "BlenderInfo",
+    "BlenderSession",
+    "WorkerOptions",
+    "WorkerStopped",
+    "find_blender",
+    "geometry_arrays",
+    "open_renderer",
+    "render",
+]
+
+logger = logging.getLogger(__name__)
+
+# bounces of HNSR's render script
+BOUNCES = {"diffuse": 1, "glossy": 1, "transparent": 3, "transmission": 3}
+VIEW_TRANSFORMS = {"standard": "Standard", "filmic": "Filmic"}
+BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 where nothing is
+
+
+class WorkerStopped(RuntimeError):
+    """The worker was killed from outside (out of memory, a scheduler): a retry may mend it."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How the worker runs; pictures do not depend on it (but on CPU or GPU in the last digits).
+
+    Attributes:
+        executable: Python with bpy or Blender itself; None: SEMCORR_BLENDER, then .venv-blender.
+        device: cpu, cuda or auto.
+        threads: render threads.
+        passes: also return Blender's own mask, depth and normals.
+        timeout_s: a worker that finishes no view for so long hangs.
+        start_timeout_s: the same until it has loaded Blender.
+    """
+
+    executable: str | None = None
+    device: str = "cpu"
+    threads: int = 1
+    passes: bool = False
+    timeout_s: float = 600.0
+    start_timeout_s: float = 180.0
+
+
+class BlenderSession:
+    """A worker kept alive for many shapes; use it as a context manager.
+
+    Args:
+        options: what pictures look like.
+        worker: how the worker runs.
+        on_progress: called with every event of the worker (a dictionary; "view" events have item,
+            view, of, seconds).
+    """
+
+    def __init__(
+        self,
+        options: RenderOptions | None = None,
+        worker: WorkerOptions | None = None,
+        on_progress: Callable[[dict], None] | None = None,
+    ):
+        self.options = options or RenderOptions()
+        self.worker_options = worker or WorkerOptions()
+        self.version: str | None = None
+        self._on_progress = on_progress
+        self._command = worker_command(self.worker_options.executable)
+        self._folder = None
+        self._worker = None
+        self._started = 0
+
+    def __enter__(self) -> "BlenderSession":
+        self._folder = Path(tempfile.mkdtemp(prefix="semcorr-blender-"))
+        return self
+
+    def __exit__(self, *_):
+        self._stop(patience_s=5.0)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+
+    def render(self, mesh: Mesh, cameras: Cameras, name: str = "shape") -> Views:
+        """Render a shape in the world frame.
+
+        Colours and alpha are Blender's; all geometry buffers are the ray caster's.
+
+        Raises:
+            ItemError: the worker crashed, hung or reported an error on this shape, or the shape
+                has no faces or vertices that are not finite.
+            UserError: Blender does not load, or there is no such device.
+            WorkerStopped: the worker was killed from outside.
+            OSError: for example a full disk.
+        """
+        if self._folder is None:
+            raise RuntimeError("BlenderSession.render: use the session in a `with` statement")
+        views = raycast.render(mesh, cameras, self.options, colours=False)
+        folder = self._folder / "item"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        geometry = folder / "geometry.npz"
+        np.savez(geometry, **geometry_arrays(mesh, cameras, self.options.crease_deg))
+        self._start()
+        self._worker.send(self._item(name, geometry, folder, cameras, mesh))
+        self._follow(name)
+        rgba = np.stack([_read_png(folder / f"{view:03d}.png") for view in range(len(cameras))])
+        passes = {}
+        if self.worker_options.passes:
+            read = [_read_exr(folder / f"{view:03d}.exr") for view in range(len(cameras))]
+            passes = {key: np.stack([one[key] for one in read]) for key in read[0]}
+        shutil.rmtree(folder, ignore_errors=True)
+        return replace(views, rgba=rgba, passes=passes)
+
+    def _item(self, name, geometry, folder, cameras, mesh):
+        """The worker's request for one shape."""
+        options, worker = self.options, self.worker_options
+        # a lamp that lights nothing would still be given samples, and only add noise
+        lowest = float(mesh.vertices[:, 2].min())
+        lamps = [vars(lamp) for lamp in options.lamps if lamp.reaches(lowest)]
+        return {
+            "name": name,
+            "geometry": str(geometry),
+            "out": str(folder),
+            "width": cameras.width,
+            "height": cameras.height,
+            "samples": options.samples,
+            "bounces": BOUNCES,
+            "lights": {
+                "ambient": options.ambient,
+                "shadows": options.shadows,
+                "lamps": lamps,
+            },
+            "look": {
+                "view_transform": VIEW_TRANSFORMS[options.view_transform],
+                "exposure": options.exposure,
+            },
+            "device": worker.device,
+            "threads": worker.threads,
+            "seed": options.seed % 2**31,
+            "denoise": options.denoise,
+            "passes": worker.passes,
+        }
+
+    def _start(self):
+        """Start a worker if none is running and wait until it has loaded Blender."""
+        if self._worker is not None and self._worker.process.poll() is None:
+            return
+        self._stop()
+        self._started += 1
+        self._worker = WorkerProcess(self._command, self._folder / f"worker{self._started}.log")
+        limit = self.worker_options.start_timeout_s
+        try:
+            event = self._worker.next_event(limit)
+        except queue.Empty:
+            self._stop()
+            raise UserError(f"Blender did not load within {limit:.0f} s; {REMEDY}") from None
+        if event is not None and event["event"] == "ready":
+            self.version = event["version"]
+            logger.info("Blender %s is ready (%s)", self.version, self._command[0])
+            return
+        problem = self._worker.last_words() if event is None else event["message"]
+        self._stop()
+        raise UserError(f"{load_problem(problem)[2]}; {REMEDY}")
+
+    def _follow(self, name):
+        """Pass the worker's events on until the shape is done."""
+        start = time.monotonic()
+        while True:
+            try:
+                event = self._worker.next_event(self.worker_options.timeout_s)
+            except queue.Empty:
+                self._stop()
+                raise ItemError(
+                    f"{name}: Blender finished no view for {self.worker_options.timeout_s:g} s "
+                    "and was stopped"
+                ) from None
+            if event is None:
+                self._raise_ended(name)
+            if self._on_progress is not None:
+                self._on_progress(event)
+            if event["event"] == "view":
+                logger.info("%s: view %s of %s", name, event["view"], event["of"])
+            elif event["event"] == "error":
+                _raise_reported(name, event)
+            elif event["event"] == "done":
+                logger.info("%s: rendered in %.1f s", name, time.monotonic() - start)
+                return
+
+    def _raise_ended(self, name):
+        """Tell a crash (the shape's fault) from a kill (not its fault)."""
+        words = self._worker.last_words()
+        code = self._stop()
+        if code in (-signal.SIGKILL, -signal.SIGTERM):
+            raise WorkerStopped(f"{name}: the Blender worker was killed (out of memory?)")
+        what = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise ItemError(f"{name}: Blender crashed ({what}): {words}")
+
+    def _stop(self, patience_s=0.2):
+        """End the worker, if any; returns its exit code."""
+        if self._worker is None:
+            return None
+        code = self._worker.close(patience_s)
+        self._worker = None
+        return code
+
+
+def open_renderer(
+    options: RenderOptions | None = None, runtime: Runtime | None = None
+) -> BlenderSession:
+    """The backend as a context manager, like every backend's."""
+    if runtime is None:
+        return BlenderSession(options)
+    worker = WorkerOptions(
+        executable=runtime.blender, device=runtime.device, threads=runtime.threads
+    )
+    return BlenderSession(options, worker)
+
+
+def _raise_reported(name, event):
+    """Raise what the worker reported as the exception of the right kind."""
+    if event["kind"] == "OSError":
+        raise OSError(event.get("errno") or 0, f"Blender worker: {event['message']}")
+    if event["kind"] == "MemoryError":
+        raise MemoryError(f"{name}: Blender worker: {event['message']}")
+    if event["kind"] == "LookupError":
+        raise UserError(f"Blender: {event['message']}; use device: cpu")
+    raise ItemError(f"{name}: Blender: {event['kind']}: {event['message']}")
+
+
+def render(
+    mesh: Mesh,
+    cameras: Cameras,
+    options: RenderOptions | None = None,
+    worker: WorkerOptions | None = None,
+) -> Views:
+    """Render one shape with a worker of its own; see `BlenderSession.render`."""
+    with BlenderSession(options, worker) as session:
+        return session.render(mesh, cameras)
+
+
+def geometry_arrays(mesh: Mesh, cameras: Cameras, crease_deg: float) -> dict[str, np.ndarray]:
+    """Everything of a shape and its cameras that the worker needs, as plain arrays."""
+    textures = [material.texture for material in mesh.materials]
+    arrays = {
+        "vertices": mesh.vertices,
+        "faces": mesh.faces,
+        "corner_normals": corner_normals(mesh.vertices, mesh.faces, crease_deg),
+        "face_materials": mesh.face_materials,
+        "base_colors": linear_base_colors(mesh),
+        "textured": np.array([texture is not None for texture in textures]),
+        "world_from_cam": cameras.world_from_cam_opengl,
+        "intrinsics": cameras.intrinsics,
+    }
+    for index, texture in enumerate(textures):
+        if texture is not None:
+            arrays[f"texture_{index}"] = texture
+    if mesh.corner_uvs is not None:
+        arrays["corner_uvs"] = mesh.corner_uvs
+    if mesh.vertex_colors is not None:
+        colours = np.ones((len(mesh.vertices), 4), np.float32)
+        colours[:, :3] = LINEAR_OF_BYTE[mesh.vertex_colors[:, :3]]
+        arrays["corner_colors"] = colours[mesh.faces]
+    return arrays
+
+
+def _read_png(path):
+    """An RGBA picture with colour 0 where it is transparent."""
+    with Image.open(path) as picture:
+        rgba = np.array(picture.convert("RGBA"))
+    rgba[rgba[..., 3] == 0] = 0
+    return rgba
+
+
+def _read_exr(path):
+    """Mask, planar depth and world normal of Blender's multilayer file."""
+    import OpenEXR  # only comparisons read passes
+
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        channels = {key: np.array(entry.pixels) for key, entry in file.channels().items()}
+    by_name = {key.split(".", 1)[1]: values for key, values in channels.items()}
+    depth = by_name["Depth.Z"].astype(np.float32)
+    mask = depth < BACKGROUND_DEPTH
+    normal = np.stack([by_name[f"Normal.{axis}"] for axis in "XYZ"], axis=-1).astype(np.float32)
+    return {"mask": mask, "depth": np.where(mask, depth, 0.0).astype(np.float32), "normal": normal}

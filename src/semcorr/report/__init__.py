@@ -1,0 +1,1 @@
+"""Figures, coloured meshes and the page that turns a pair."""

@@ -1,0 +1,191 @@
+"""Contact sheets: sources above, one target a row, ground truth and every method side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from semcorr.geometry.mesh import Mesh
+from semcorr.report.colours import (
+    NO_MATCH,
+    carried_colours,
+    label_colours,
+    position_colours,
+)
+from semcorr.report.picture import Look, look_at, nearest_sites, paint_faces, paint_points
+from semcorr.report.sheet_layout import Cell, Row, SheetText, sheet
+
+__all__ = [
+    "Prediction",
+    "SheetSource",
+    "SheetTarget",
+    "SheetText",
+    "correspondence_sheet",
+    "part_sheet",
+]
+
+
+@dataclass(frozen=True)
+class SheetSource:
+    """A shape whose labels or positions are carried.
+
+    Attributes:
+        name: caption.
+        mesh: world frame.
+        face_labels: (f,) part of each face, -1 = none; needed by `part_sheet`.
+        sites: (n, 3) positions that the maps index; needed by `correspondence_sheet`.
+    """
+
+    name: str
+    mesh: Mesh
+    face_labels: Int[np.ndarray, " f"] | None = None
+    sites: Float[np.ndarray, "n 3"] | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one method says about one target.
+
+    Attributes:
+        source: index into the sheet's sources.
+        target_to_source: (n,) source site of each target site, -1 = none (`correspondence_sheet`).
+        labels: (n,) part of each target site, -1 = none (`part_sheet`).
+        score: value in 0..1 for the caption, e.g. the mean IoU; None leaves it out.
+    """
+
+    source: int = 0
+    target_to_source: Int[np.ndarray, " n"] | None = None
+    labels: Int[np.ndarray, " n"] | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class SheetTarget:
+    """One row.
+
+    Attributes:
+        name: caption.
+        mesh: world frame.
+        sites: (n, 3) positions on the surface at which predictions are given; dense enough to look
+            like a surface (the 4096 samples of a shape are).
+        site_normals: (n, 3) normals of the sites' faces as wound, or None.
+        face_labels: (f,) ground truth, -1 = none, or None (no ground truth).
+        predictions: by method; a method without a result is left out.
+    """
+
+    name: str
+    mesh: Mesh
+    sites: Float[np.ndarray, "n 3"]
+    site_normals: Float[np.ndarray, "n 3"] | None = None
+    face_labels: Int[np.ndarray, " f"] | None = None
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+
+
+def part_sheet(
+    text: SheetText,
+    sources: Sequence[SheetSource],
+    targets: Sequence[SheetTarget],
+    methods: Sequence[str],
+    part_names: Sequence[str],
+    size: int = 200,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Part colours: sources with their labels above; ground truth and every method a target.
+
+    The best score of a row, as printed, is bold.
+    """
+    header = [
+        Cell(paint_faces(look_at(s.mesh, size), label_colours(s.face_labels)), s.name)
+        for s in sources
+    ]
+    rows, unlabelled = [], False
+    for target in targets:
+        look = look_at(target.mesh, size)
+        truth = None
+        if target.face_labels is not None:
+            truth = paint_faces(look, label_colours(target.face_labels))
+            unlabelled |= bool((target.face_labels < 0).any())
+        cells = _method_cells(
+            look, target, methods, lambda shown: label_colours(np.asarray(shown.labels))
+        )
+        unlabelled |= any(bool((p.labels < 0).any()) for p in target.predictions.values())
+        rows.append(Row(target.name, _origin(target, sources), [Cell(truth), *cells]))
+    legend = [(label_colours(np.array([label]))[0], name) for label, name in enumerate(part_names)]
+    if unlabelled:
+        legend.append((NO_MATCH, "no label"))
+    columns = ["Ground truth", *methods]
+    return sheet(text, header, columns, rows, legend, _means(targets, methods))
+
+
+def correspondence_sheet(
+    text: SheetText,
+    sources: Sequence[SheetSource],
+    targets: Sequence[SheetTarget],
+    methods: Sequence[str],
+    size: int = 200,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Position colours of the sources, carried to every target along each method's map."""
+    boxes = [np.stack([s.mesh.vertices.min(axis=0), s.mesh.vertices.max(axis=0)]) for s in sources]
+    header = []
+    for source, box in zip(sources, boxes, strict=True):
+        look = look_at(source.mesh, size)
+        picture = paint_points(look, position_colours(look.position, box))
+        header.append(Cell(picture, source.name))
+
+    def colours_of(shown: Prediction):
+        own = position_colours(sources[shown.source].sites, boxes[shown.source])
+        return carried_colours(own, shown.target_to_source)
+
+    rows = [
+        Row(
+            target.name,
+            _origin(target, sources),
+            _method_cells(look_at(target.mesh, size), target, methods, colours_of),
+        )
+        for target in targets
+    ]
+    shown = [p.target_to_source for target in targets for p in target.predictions.values()]
+    legend = [(NO_MATCH, "no match")] if any((np.asarray(m) < 0).any() for m in shown) else []
+    return sheet(text, header, list(methods), rows, legend, _means(targets, methods))
+
+
+def _origin(target: SheetTarget, sources: Sequence[SheetSource]) -> str:
+    """Names of the sources that a row's predictions come from; empty if there is only one."""
+    if len(sources) == 1:
+        return ""
+    used = sorted({shown.source for shown in target.predictions.values()})
+    return "from " + ", ".join(sources[i].name for i in used) if used else ""
+
+
+def _method_cells(look: Look, target: SheetTarget, methods, colours_of) -> list[Cell]:
+    """One painted cell a method; sites are looked up once for all of them."""
+    nearest = nearest_sites(look, target.sites, target.site_normals)
+    scores = {
+        name: shown.score for name, shown in target.predictions.items() if shown.score is not None
+    }
+    best = max((f"{score:.2f}" for score in scores.values()), default=None)
+    cells = []
+    for method in methods:
+        shown = target.predictions.get(method)
+        if shown is None:
+            cells.append(Cell(None, "no result"))
+            continue
+        colours = colours_of(shown)
+        if len(colours) != len(target.sites):
+            raise ValueError(
+                f"{target.name}, {method}: expected {len(target.sites)} rows, got {len(colours)}"
+            )
+        caption = "" if shown.score is None else f"{shown.score:.2f}"
+        cells.append(Cell(paint_points(look, colours[nearest]), caption, caption == best))
+    return cells
+
+
+def _means(targets: Sequence[SheetTarget], methods: Sequence[str]) -> dict[str, float]:
+    """Mean score of each method over the targets of the sheet that have one."""
+    means = {}
+    for method in methods:
+        shown = [t.predictions[method] for t in targets if method in t.predictions]
+        scores = [p.score for p in shown if p.score is not None]
+        if scores:
+            means[method] = float(np.mean(scores))
+    return means

@@ -1,0 +1,1 @@
+"""File-to-file functions, one per rule; each also runs alone."""

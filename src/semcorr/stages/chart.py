@@ -1,0 +1,43 @@
+"""Stage `chart`: scores of an experiment as a picture; for keypoints, the accuracy curves as well."""
+
+import json
+
+import numpy as np
+
+from semcorr.report.curves import Score, Series, accuracy_curves, score_table
+from semcorr.stages.job import StageJob, run_alone
+from semcorr.store.files import write_bytes
+
+MEASURES = {"coseg": ("mean_iou", "part mean IoU"), "keypoints": ("acc_010", "keypoints within 0.1")}
+
+
+def main(job: StageJob) -> None:
+    """Write the charts named in the outputs: `scores`, and `curves` for keypoints."""
+    table = json.loads(job.input("table").read_text())
+    key, name = MEASURES[job.wildcards["task"]]
+    scores = {
+        method: {
+            pose: Score(s[key], tuple(s["ci95"]) if s.get("ci95") else None)
+            for pose, s in poses.items()
+            if s[key] is not None
+        }
+        for method, poses in table["methods"].items()
+    }
+    write_bytes(job.outputs["scores"], score_table(scores, measure=name))
+    if "curves" in job.outputs:
+        write_bytes(job.outputs["curves"], accuracy_curves(_curves(table)))
+
+
+def _curves(table: dict) -> dict[str, dict[str, Series]]:
+    panels: dict[str, dict[str, Series]] = {}
+    for method, poses in table["methods"].items():
+        for pose, summary in poses.items():
+            curve = summary["curve"]
+            thresholds = np.array([float(t) for t in curve["thresholds"]])
+            values = np.array([np.nan if v is None else v for v in curve["accuracy"]], np.float64)
+            panels.setdefault(pose, {})[method] = Series(thresholds, values)
+    return panels
+
+
+if __name__ == "__main__":
+    run_alone(main, main.__doc__)

@@ -1,0 +1,13 @@
+"""Stage `features`: one chunk of a feature variant."""
+
+from semcorr.stages.chunk_variants import write_variant
+from semcorr.stages.job import StageJob, run_alone
+
+
+def main(job: StageJob) -> None:
+    """Write features/{feature}/{dataset}/{chunk}."""
+    write_variant(job, "features")
+
+
+if __name__ == "__main__":
+    run_alone(main, main.__doc__)

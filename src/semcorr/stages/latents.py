@@ -1,0 +1,13 @@
+"""Stage `latents`: one chunk of a latent variant."""
+
+from semcorr.stages.chunk_variants import write_variant
+from semcorr.stages.job import StageJob, run_alone
+
+
+def main(job: StageJob) -> None:
+    """Write latents/{latent}/{dataset}/{chunk}."""
+    write_variant(job, "latents")
+
+
+if __name__ == "__main__":
+    run_alone(main, main.__doc__)

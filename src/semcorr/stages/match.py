@@ -1,0 +1,96 @@
+"""Stage `match`: maps of all pairs whose target is in one chunk."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from semcorr.config.load import entry_of
+from semcorr.datasets.context import encode
+from semcorr.errors import ItemError
+from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
+from semcorr.geometry.voxels import split_yaws
+from semcorr.matching.shape import Shape
+from semcorr.seeds import seed_of
+from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.pose_pairs import pair_id
+from semcorr.store.chunk import ChunkReader, simple, write_chunk
+from semcorr.store.items import Arrays
+
+RAGGED = frozenset({"target_to_source", "source_to_target", "confidence", "info"})
+
+
+def main(job: StageJob) -> None:
+    """Write matches/{method}/{experiment}/{pose}/{chunk}: one item per pair, on sites."""
+    cfg = dict(job.cfg)
+    sources = cfg.pop("sources")
+    options = entry_of("methods", cfg)
+    match = import_module(f"semcorr.matching.{options.matcher}").match
+    load_source = lru_cache(len(sources))(ShapeLoader(job, "source").load)
+    load_target = lru_cache(1)(ShapeLoader(job, "target").load)
+    pairs = {pair_id(s, t): (s, t) for t in job.ids for s in sources if s != t}
+
+    def compute(item_id: str) -> Arrays:
+        source, target = pairs[item_id]
+        seed = seed_of(cfg["global_seed"], "match", source, target)
+        result = match(load_source(source), load_target(target), options, seed)
+        return {
+            "target_to_source": result.target_to_source,
+            "source_to_target": result.source_to_target,
+            "confidence": result.confidence.astype(np.float16),
+            "info": encode(result.info),
+        }
+
+    write_chunk(
+        job.chunk_job(ids=tuple(sorted(pairs)), ragged=RAGGED, units="site indices"),
+        lambda missing: simple(compute),
+        unit="pair",
+    )
+
+
+class ShapeLoader:
+    """Loads one side of a pair from the chunks that hold it."""
+
+    def __init__(self, job: StageJob, side: str):
+        self._meshes = _readers(job, f"{side}_meshes")
+        self._features = _readers(job, f"{side}_features")
+        self._voxels = _readers(job, f"{side}_voxels")
+
+    def load(self, item_id: str) -> Shape:
+        """Return the shape; raise ItemError (upstream_failed) when a part of it is missing."""
+        sites = sites_of(_read(self._meshes, item_id, SITE_ARRAYS))
+        rest = {}
+        if self._features:
+            features = _read(self._features, item_id)
+            if "site_features" in features:
+                rest["site_features"] = features["site_features"].astype(np.float32)
+            if "grids" in features:
+                rest["grids"] = features["grids"].astype(np.float32)
+        if "grids" in rest:
+            voxels = _read(self._voxels, item_id)
+            rest["voxels"] = tuple(split_yaws(voxels))
+            rest["turned_from_world"] = voxels["turned_from_world"]
+            rest["voxel_resolution"] = _resolution(self._voxels)
+        return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
+
+
+def _resolution(readers: Iterable[ChunkReader]) -> int:
+    return next(iter(readers)).attributes["cfg"]["resolution"]
+
+
+def _readers(job: StageJob, name: str) -> list[ChunkReader]:
+    paths: list[Path] = job.inputs.get(name, [])
+    return [ChunkReader(path) for path in paths]
+
+
+def _read(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
+    for reader in readers:
+        if item_id in reader.manifest.by_id:
+            return reader.read(item_id, names)
+    raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")
+
+
+if __name__ == "__main__":
+    run_alone(main, main.__doc__)

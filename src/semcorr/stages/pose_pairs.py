@@ -1,0 +1,103 @@
+"""All pairs of one pose with what scoring and pictures need of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from semcorr.datasets.context import Truth, truth_from_arrays
+from semcorr.errors import ItemError
+from semcorr.geometry.mesh_arrays import SITE_ARRAYS, Sites, sites_of
+from semcorr.store.chunk import ChunkReader
+from semcorr.store.items import Arrays
+from semcorr.store.manifest import Row
+
+PAIR_SEPARATOR = " <- "
+
+
+def pair_id(source: str, target: str) -> str:
+    """Return the item id of a pair in a store of matches."""
+    return f"{target}{PAIR_SEPARATOR}{source}"
+
+
+def site_labels(sites: Sites, face_labels: Int[np.ndarray, " f"]) -> Int[np.ndarray, " n"]:
+    """Return the label of every site.
+
+    A sample has the label of its face, a vertex the label with the largest area among its faces
+    (smallest index on ties), -1 where there is none.
+
+    Args:
+        sites: of the shape.
+        face_labels: (f,) part index per face, -1 = none.
+    """
+    corners = sites.positions[sites.faces]
+    area = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    count = int(face_labels.max(initial=-1)) + 1
+    votes = np.zeros((sites.num_vertices, count + 1))
+    for corner in range(3):
+        np.add.at(votes, (sites.faces[:, corner], face_labels + 1), area)
+    labels = votes[:, 1:].argmax(axis=1) if count else np.zeros(sites.num_vertices, np.int64)
+    labels[votes[:, 1:].sum(axis=1) == 0] = -1
+    return np.concatenate([labels, face_labels[sites.sample_face]]).astype(np.int64)
+
+
+@dataclass
+class PosePairs:
+    """Readers of one pose of an experiment; shapes are loaded once.
+
+    Attributes:
+        matches: one reader per chunk of targets.
+        meshes, truth: one reader per chunk of sources and targets.
+    """
+
+    matches: list[ChunkReader]
+    meshes: list[ChunkReader]
+    truth: list[ChunkReader]
+    _sites: dict[str, Sites] = field(default_factory=dict)
+    _truth: dict[str, Truth | None] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, matches: list[Path], meshes: list[Path], truth: list[Path]) -> "PosePairs":
+        """Open readers for lists of manifests."""
+        return cls(*([ChunkReader(p) for p in paths] for paths in (matches, meshes, truth)))
+
+    @property
+    def rows(self) -> list[Row]:
+        """Manifest rows of all pairs."""
+        return [row for reader in self.matches for row in reader.manifest.rows]
+
+    def pairs(self) -> Iterator[tuple[str, str, Arrays | None]]:
+        """Yield (source, target, map arrays or None when the pair has no map), sorted."""
+        found = []
+        for reader in self.matches:
+            for row in reader.manifest.rows:
+                target, source = row.id.split(PAIR_SEPARATOR)
+                found.append((source, target, reader, row))
+        for source, target, reader, row in sorted(found, key=lambda f: f[:2]):
+            yield source, target, reader.read(row.id) if row.status == "ok" else None
+
+    def sites(self, item_id: str) -> Sites:
+        """Return the sites of a shape."""
+        if item_id not in self._sites:
+            self._sites[item_id] = sites_of(_find(self.meshes, item_id, SITE_ARRAYS))
+        return self._sites[item_id]
+
+    def truth_of(self, item_id: str) -> Truth | None:
+        """Return the ground truth of a shape; None when it could not be read."""
+        if item_id not in self._truth:
+            try:
+                self._truth[item_id] = truth_from_arrays(_find(self.truth, item_id))
+            except ItemError:
+                self._truth[item_id] = None
+        return self._truth[item_id]
+
+
+def _find(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
+    for reader in readers:
+        if item_id in reader.manifest.by_id:
+            return reader.read(item_id, names)
+    raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")

@@ -1,0 +1,68 @@
+"""Scoring of co-segmentation: part labels carried from the source to the target's samples."""
+
+from typing import Any
+
+import numpy as np
+
+from semcorr.evaluation.segmentation import LabelledPair, score_pair, summarise
+from semcorr.seeds import seed_of
+from semcorr.stages.pose_pairs import PosePairs, site_labels
+from semcorr.transfer.labels import transfer_labels
+
+
+def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry of one method and pose in coseg/{experiment}.json.
+
+    Pairs whose source or target has no labels are left out: there is nothing to score.
+    """
+    labelled = list(labelled_pairs(pairs))
+    names = part_names(pairs)
+    return summarise([score_pair(pair) for pair in labelled], names, _seed(cfg))
+
+
+def part_names(pairs: PosePairs) -> list[str]:
+    """Return the sorted part names of all shapes of the pose."""
+    found: set[str] = set()
+    for source, target, _ in pairs.pairs():
+        for item_id in (source, target):
+            truth = pairs.truth_of(item_id)
+            found |= set(truth.label_names) if truth else set()
+    return sorted(found)
+
+
+def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray | None:
+    """Return the label of every site as index into `names`; None where the shape has no labels."""
+    truth = pairs.truth_of(item_id)
+    if truth is None or not (truth.face_labels >= 0).any():
+        return None
+    common = np.array([*(names.index(n) for n in truth.label_names), -1])
+    return site_labels(pairs.sites(item_id), common[truth.face_labels])
+
+
+def labelled_pairs(pairs: PosePairs):
+    """Yield a LabelledPair for every pair of two labelled shapes, on the target's samples."""
+    names = part_names(pairs)
+    labels: dict[str, np.ndarray | None] = {}
+    for source, target, arrays in pairs.pairs():
+        for item_id in (source, target):
+            if item_id not in labels:
+                labels[item_id] = shape_labels(pairs, item_id, names)
+        if labels[source] is None or labels[target] is None:
+            continue
+        sites = pairs.sites(target)
+        predicted = None
+        if arrays is not None:
+            predicted = transfer_labels(labels[source], arrays["target_to_source"])
+            predicted = predicted[sites.num_vertices :]
+        yield LabelledPair(
+            source=source,
+            target=target,
+            truth=labels[target][sites.num_vertices :],
+            predicted=predicted,
+            positions=sites.positions[sites.num_vertices :],
+            source_parts=frozenset(int(p) for p in np.unique(labels[source]) if p >= 0),
+        )
+
+
+def _seed(cfg: dict[str, Any]) -> int:
+    return seed_of(cfg["global_seed"], "bootstrap", cfg["category"])

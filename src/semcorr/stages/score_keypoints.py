@@ -1,0 +1,67 @@
+"""Scoring of keypoints: source keypoints carried to the target through source_to_target."""
+
+from typing import Any
+
+import numpy as np
+
+from semcorr.evaluation.keypoints import KeypointPair, score_pair, summarise, symmetry_table
+from semcorr.seeds import seed_of
+from semcorr.stages.pose_pairs import PosePairs
+from semcorr.transfer.keypoints import transfer_keypoints
+
+
+def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry of one method and pose in keypoints/{experiment}.json."""
+    names = keypoint_names(pairs)
+    symmetry = symmetry_table(names, _symmetry_groups(pairs))
+    scores = [score_pair(pair, symmetry) for pair in keypoint_pairs(pairs, names)]
+    seed = seed_of(cfg["global_seed"], "bootstrap", cfg["category"])
+    return summarise(scores, names, seed)
+
+
+def keypoint_names(pairs: PosePairs) -> list[str]:
+    """Return the sorted keypoint names of all shapes of the pose."""
+    found: set[str] = set()
+    for source, target, _ in pairs.pairs():
+        for item_id in (source, target):
+            truth = pairs.truth_of(item_id)
+            found |= set(truth.keypoint_names) if truth else set()
+    return sorted(found)
+
+
+def keypoint_pairs(pairs: PosePairs, names: list[str]):
+    """Yield a KeypointPair for every pair of two shapes with keypoints."""
+    for source, target, arrays in pairs.pairs():
+        points = [_points(pairs, item_id, names) for item_id in (source, target)]
+        if points[0] is None or points[1] is None:
+            continue
+        predicted = None
+        if arrays is not None:
+            predicted = transfer_keypoints(
+                points[0],
+                pairs.sites(source).positions,
+                pairs.sites(target).positions,
+                arrays["source_to_target"],
+            )
+        in_source = np.isfinite(points[0]).all(axis=1)
+        yield KeypointPair(source, target, points[1], predicted, in_source)
+
+
+def _points(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray | None:
+    truth = pairs.truth_of(item_id)
+    if truth is None or not len(truth.keypoints):
+        return None
+    points = np.full((len(names), 3), np.nan)
+    for name, point in zip(truth.keypoint_names, truth.keypoints, strict=True):
+        points[names.index(name)] = point
+    return points
+
+
+def _symmetry_groups(pairs: PosePairs) -> list[list[str]]:
+    groups: list[list[str]] = []
+    for source, target, _ in pairs.pairs():
+        for item_id in (source, target):
+            truth = pairs.truth_of(item_id)
+            if truth:
+                groups += [g for g in truth.symmetry.get("keypoints", []) if g not in groups]
+    return groups

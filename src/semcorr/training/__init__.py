@@ -1,0 +1,1 @@
+"""One loop, one module per objective."""

@@ -1,0 +1,62 @@
+"""What the module of an objective is given to train with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from semcorr.geometry.mesh import Mesh
+from semcorr.store.items import Arrays
+
+# (name, number of rows, function range -> rows, whether it may run in worker processes) -> all rows
+Cached = Callable[[str, int, Callable[[range], np.ndarray], bool], np.ndarray]
+
+
+@dataclass(frozen=True)
+class RenderedShape:
+    """One shape of a rendered data set.
+
+    Attributes:
+        id: of the item.
+        mesh: in the world frame.
+        views: arrays of the render store.
+    """
+
+    id: str
+    mesh: Mesh
+    views: Arrays
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Inputs of a training.
+
+    Attributes:
+        seed: global seed.
+        cached: computes rows block by block; finished blocks survive a kill.
+        device: torch device.
+        weights: field of the entry -> small JSON of another network's weights.
+        rendered: reads the rendered shapes, in the order of their ids; None where there are none.
+    """
+
+    seed: int
+    cached: Cached
+    device: str = "cpu"
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    rendered: Callable[[], list[RenderedShape]] | None = None
+
+
+@dataclass(frozen=True)
+class Product:
+    """One network of a finished training, as it is written.
+
+    Attributes:
+        file: name of its weights file.
+        name: network class.
+        args: constructor arguments.
+    """
+
+    file: str
+    name: str
+    args: dict

@@ -1,0 +1,118 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from semcorr.assets.table import asset_keys
+from semcorr.config import document
+from semcorr.config.load import dump, entry_of, rule_cfg, validate
+from semcorr.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+KEYS = asset_keys(ROOT / "config/assets.csv")
+SMALL = {
+    "datasets": {
+        "chairs": {"kind": "procedural", "category": "chair", "count": 4, "seed": 1},
+        "chairs_yaw": {"kind": "turned", "from": "chairs"},
+    },
+    "methods": {"random": {"matcher": "random"}, "spatial": {"matcher": "spatial"}},
+    "coseg": {
+        "chair": {"category": "chair", "poses": {"aligned": "chairs"}, "methods": ["random"]}
+    },
+}
+
+
+def changed(**changes):
+    value = copy.deepcopy(SMALL)
+    for path, new in changes.items():
+        *parents, last = path.split("__")
+        place = value
+        for parent in parents:
+            place = place[parent]
+        place[last] = new
+    return value
+
+
+@pytest.mark.parametrize(
+    "path", sorted([ROOT / "config/config.yaml", *ROOT.glob("config/presets/*.yaml")])
+)
+def test_shipped_configurations_are_valid(path):
+    base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    over = yaml.safe_load(path.read_text())
+    for section, value in over.items():
+        base[section] = {**base[section], **value} if isinstance(value, dict) else value
+    validate(base, KEYS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"datasets__chairs__cuont": 3}, "datasets.chairs.cuont: Extra inputs"),
+        ({"methods__spatial__algin": "yaw"}, "methods.spatial.algin: Extra inputs"),
+        ({"sead": 3}, "sead: Extra inputs"),
+        ({"datasets__chairs_yaw__from": "chars"}, "datasets.chairs_yaw.from_: no entry 'chars'"),
+        ({"coseg__chair__methods": ["gessed"]}, "no such entry 'gessed'"),
+        ({"coseg__chair__poses": {"aligned": "nope"}}, "no such entry 'nope'"),
+        ({"methods__random__matcher": "rnadom"}, "methods.random"),
+        ({"datasets__Chairs": {"kind": "procedural"}}, "datasets"),
+        ({"keypoints": {"chair": SMALL["coseg"]["chair"]}}, "the name is taken by coseg.chair"),
+        ({"datasets__chairs__count": 0}, "datasets.chairs.count"),
+        (
+            {"methods__near": {"matcher": "nearest", "feature": "none"}},
+            "methods.near.feature: no entry 'none'",
+        ),
+        (
+            {"renders": {"r": {"rig": "explicit"}}},
+            "`positions` must be given for rig: explicit",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_path(changes, message):
+    with pytest.raises(UserError) as caught:
+        validate(changed(**changes), KEYS)
+    assert message in str(caught.value)
+
+
+def test_a_weights_reference_must_be_an_asset_or_a_model():
+    raw = changed(
+        renders={"r": {}},
+        features={
+            "f": {
+                "kind": "lifted",
+                "backbone": "x",
+                "weights": "nowhere",
+                "render": "r",
+                "layers": {"a": 1},
+            }
+        },
+    )
+    with pytest.raises(UserError, match="'nowhere' is neither a key of config/assets.csv"):
+        validate(raw, KEYS)
+
+
+def test_defaults_written_out_change_nothing():
+    implicit = validate(SMALL, KEYS)
+    explicit = validate(dump(implicit), KEYS)
+    assert dump(implicit) == dump(explicit)
+    assert rule_cfg(implicit, "methods", "spatial") == rule_cfg(explicit, "methods", "spatial")
+
+
+def test_planning_keys_are_no_part_of_cfg_and_global_keys_are():
+    cfg = rule_cfg(validate(SMALL, KEYS), "datasets", "chairs")
+    assert set(cfg) == {"kind", "category", "seed", "global_seed", "global_precision"}
+
+
+def test_cfg_turns_back_into_the_options_of_its_kind():
+    config = validate(changed(methods__spatial__align="yaw"), KEYS)
+    assert entry_of("methods", rule_cfg(config, "methods", "spatial")) == config.methods["spatial"]
+
+
+def test_target_keys_of_the_command_line_are_left_out():
+    validate(SMALL | {"source": "a.glb", "target": 7}, KEYS)
+
+
+def test_generated_schema_and_reference_are_up_to_date():
+    hint = "run `python -m semcorr.config.document` in the root"
+    assert (ROOT / "config/schema.json").read_text() == document.schema(), hint
+    assert (ROOT / "docs/config.md").read_text() == document.reference(), hint

@@ -1,0 +1,127 @@
+"""Functions of the workflow: thin, over semcorr.planning; only what must know Snakemake is here."""
+
+import sys
+
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+
+from semcorr.assets.table import asset_keys, read_table, rows_of
+from semcorr.config.load import dump, split_target_keys, validate
+from semcorr.errors import UserError
+from semcorr.planning import Plan, manifest
+
+try:
+    _, TARGET_KEYS = split_target_keys(config)
+    CONFIG = validate(config, asset_keys(Path(workflow.basedir) / "config/assets.csv"))
+    config.update(dump(CONFIG))
+    PLAN = Plan(CONFIG)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    chunk=r"\d+",
+    task=r"coseg|keypoints",
+    **{
+        name: r"[a-z0-9_]+"
+        for name in "dataset render voxel latent feature method model experiment pose key".split()
+    },
+
+
+def asking(function):
+    """Make a wrong request stop with one line, not with a traceback."""
+
+    def ask(*arguments):
+        try:
+            return function(*arguments)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+    return ask
+
+
+def edge(manifests):
+    """Input names to manifests with their stores, whose time stamps mean nothing (ancient)."""
+    found = {}
+    for name, value in manifests.items():
+        paths = [value] if isinstance(value, str) else list(value)
+        found[name] = paths if isinstance(value, list) else value
+        stores = [p.removesuffix(".json") + ".zarr" for p in paths if is_chunk(p)]
+        if stores:
+            found[f"{name}_store"] = ancient(stores)
+    return found
+
+
+def is_chunk(path):
+    """Whether a path is a chunk's manifest, not the JSON of weights."""
+    return not path.startswith(("results/assets/", "results/models/")) and path.count("/") > 2
+
+
+def upstream(section, wildcard):
+    """Inputs of a per-chunk rule: meshes and whatever the variant's entry refers to."""
+
+    @asking
+    def inputs(wildcards):
+        entry = PLAN.entry(section, wildcards[wildcard])
+        return edge(PLAN.variant_inputs(entry, wildcards.dataset, wildcards.chunk))
+
+    return inputs
+
+
+def dataset_inputs(stage):
+    """Inputs of meshes or truth: local files of the chunk's items, or the chunk that is turned."""
+
+    @asking
+    def inputs(wildcards):
+        entry = PLAN.entry("datasets", wildcards.dataset)
+        if entry.kind == "turned":
+            sections = ("meshes",) if stage == "meshes" else ("meshes", "truth")
+            return edge({s: manifest(s, None, entry.from_, wildcards.chunk) for s in sections})
+        found = {"files": PLAN.files(stage, wildcards.dataset, wildcards.chunk)}
+        if stage == "truth":
+            found |= edge({"meshes": manifest("meshes", None, wildcards.dataset, wildcards.chunk)})
+        return found
+
+    return inputs
+
+
+def cfg(section, wildcard):
+    """Parameter `cfg`: the variant's validated options, plus global keys."""
+    return asking(lambda wildcards: PLAN.cfg(section, wildcards[wildcard]))
+
+
+def code(stage, section=None, wildcard=None):
+    """Parameter `code`: fingerprint of the stage and of the module of the variant's kind."""
+    return asking(lambda w: PLAN.code(stage, section, w[wildcard] if wildcard else None))
+
+
+def members(stage):
+    """Parameter `members`: sorted [id, digest of the columns that the stage reads]."""
+    return asking(lambda w: PLAN.members(stage, w.dataset, w.chunk))
+
+
+def memory(mb):
+    """Resource `mem_mb`, doubled at the second attempt."""
+    return lambda wildcards, attempt: mb * attempt
+
+
+def minutes(count):
+    """Resource `runtime`, doubled at the second attempt."""
+    return lambda wildcards, attempt: count * attempt
+
+
+def network_gpus(wildcards):
+    """Resource `gpu` of rules that run networks: none where the CPU was asked for."""
+    return 0 if CONFIG.device == "cpu" else 1
+
+
+def render_gpus(wildcards):
+    """Resource `gpu` of rendering: the ray caster runs on the CPU."""
+    backend = PLAN.entry("renders", wildcards.render).backend
+    return 0 if backend == "raycast" else network_gpus(wildcards)
+
+
+@asking
+def asset_cfg(wildcards):
+    """Parameter `cfg` of an asset: its rows of config/assets.csv."""
+    table = read_table(Path(workflow.basedir) / "config/assets.csv")
+    return {"rows": [row.as_params() for row in rows_of(wildcards.key, table)]}

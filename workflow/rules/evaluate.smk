@@ -1,0 +1,54 @@
+# Scores of one method, then the table of all: only what is new and the merge run.
+
+
+@asking
+def score_inputs(wildcards):
+    return edge(PLAN.evaluate_inputs(wildcards.experiment, wildcards.method))
+
+
+@asking
+def table_inputs(wildcards):
+    _, entry = PLAN.experiment(wildcards.experiment)
+    return [
+        f"results/{wildcards.task}/{wildcards.experiment}/{method}.json"
+        for method in entry.methods
+    ]
+
+
+rule score:
+    input:
+        unpack(score_inputs),
+    output:
+        scores="results/{task}/{experiment}/{method}.json",
+    log:
+        "results/logs/{task}/{experiment}/{method}.log",
+    benchmark:
+        "results/costs/{task}/{experiment}/{method}.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),
+        code=code("evaluate"),
+    message:
+        "scores of {wildcards.method} in {wildcards.experiment}"
+    script:
+        "../scripts/evaluate.py"
+
+
+rule table:
+    input:
+        scores=table_inputs,
+    output:
+        table="results/{task}/{experiment}.json",
+    log:
+        "results/logs/{task}/{experiment}.log",
+    params:
+        cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),
+        code=code("merge"),
+    message:
+        "table of {wildcards.experiment}"
+    localrule: True
+    script:
+        "../scripts/merge.py"

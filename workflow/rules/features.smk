@@ -1,0 +1,26 @@
+# Descriptors of points and cells; one module per kind in src/semcorr/features/.
+
+
+rule feature:
+    input:
+        unpack(upstream("features", "feature")),
+    output:
+        manifest="results/features/{feature}/{dataset}/{chunk}.json",
+        store=directory("results/features/{feature}/{dataset}/{chunk}.zarr"),
+    log:
+        "results/logs/features/{feature}/{dataset}/{chunk}.log",
+    benchmark:
+        "results/costs/features/{feature}/{dataset}/{chunk}.tsv"
+    threads: 2
+    resources:
+        mem_mb=memory(8000),
+        runtime=minutes(240),
+        gpu=network_gpus,
+    params:
+        cfg=cfg("features", "feature"),
+        code=code("features", "features", "feature"),
+        members=members("other"),
+    message:
+        "features {wildcards.feature} of {wildcards.dataset}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/features.py"

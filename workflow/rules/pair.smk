@@ -1,0 +1,1 @@
+# The user's own two meshes: one job, one process.

@@ -1,0 +1,26 @@
+# Views of every shape: colours from the backend, geometry from the ray caster.
+
+
+rule render:
+    input:
+        unpack(upstream("renders", "render")),
+    output:
+        manifest="results/renders/{render}/{dataset}/{chunk}.json",
+        store=directory("results/renders/{render}/{dataset}/{chunk}.zarr"),
+    log:
+        "results/logs/renders/{render}/{dataset}/{chunk}.log",
+    benchmark:
+        "results/costs/renders/{render}/{dataset}/{chunk}.tsv"
+    threads: 2
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(120),
+        gpu=render_gpus,
+    params:
+        cfg=cfg("renders", "render"),
+        code=code("render", "renders", "render"),
+        members=members("other"),
+    message:
+        "views {wildcards.render} of {wildcards.dataset}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/render.py"

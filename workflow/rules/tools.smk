@@ -1,0 +1,13 @@
+# Targets without results of their own: what is there and missing, failed rows once more.
+
+
+rule check:
+    localrule: True
+    shell:
+        "{sys.executable} -m semcorr.stages.check --output results/check.json"
+
+
+rule retry_failed:
+    localrule: True
+    shell:
+        "{sys.executable} -m semcorr.stages.retry_failed"
