@@ -436,6 +436,15 @@ def test_hub_bytes_that_are_not_its_lfs_id_are_refused(site, tmp_path, monkeypat
         bring(hub_rows(), tmp_path)
 
 
+def test_other_hosts_have_no_say_in_the_identity(site, tmp_path, monkeypatch):
+    hub(site, monkeypatch)
+    site.paths["/owner/name/resolve/main/ckpts/w.safetensors"].headers = {}
+    site.paths["/cdn/w"].headers["X-Linked-Etag"] = f'"{SHA}"'
+    bring(hub_rows(), tmp_path)
+    record = file_record(tmp_path)
+    assert record["verified"] == "first-use" and record["commit"] == ""
+
+
 def test_hub_resume_keeps_the_ids(site, tmp_path, monkeypatch):
     hub(site, monkeypatch)
     site.paths["/cdn/w"].drop_after = [100_000]
@@ -461,6 +470,7 @@ def test_hub_that_moved_on_is_refused_before_the_download(site, tmp_path, monkey
     bring(hub_rows(), tmp_path)
     shutil.rmtree(tmp_path / "net")
     hub(site, monkeypatch, body=OTHER, commit="e" * 40)
+    site.paths["/cdn/w"].seconds_per_block = 0.05
     sent = site.sent
     with pytest.raises(UserError, match="hub now has sha256.*first seen"):
         bring(hub_rows(), tmp_path)
@@ -504,6 +514,14 @@ def test_mirror_address(site, tmp_path):
     bring(row(sha256=SHA), tmp_path, mirror=site.url + "/m/")
     assert [path for path, _ in site.requests] == ["/m/net/net.bin", "/m/net.bin"]
     assert file_record(tmp_path)["source"] == "mirror:net.bin"
+
+
+def test_mirror_that_fails_is_not_asked_for_its_other_places(site, tmp_path):
+    site.add("/m/net/net.bin", statuses=[503] * 99)
+    site.add("/m/net.bin", statuses=[503] * 99)
+    bring(row(url=site.add("/net.bin"), sha256=SHA), tmp_path, mirror=site.url + "/m")
+    asked = [path for path, _ in site.requests]
+    assert asked == ["/m/net/net.bin"] * QUICK.attempts + ["/net.bin"]
 
 
 def test_dead_mirror_does_not_stand_in_the_way(site, tmp_path):

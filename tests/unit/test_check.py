@@ -272,7 +272,7 @@ def test_fast_mode_touches_no_network_and_imports_nothing(tmp_path, monkeypatch,
 
 
 def test_whole_check_with_a_broken_library(tmp_path):
-    (tmp_path / "trimesh.py").write_text("import os; os.abort()")
+    (tmp_path / "embreex.py").write_text("import os; os.abort()")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
     output = tmp_path / "results" / "check.json"
     command = [sys.executable, "-m", "semcorr.stages.check", "--output", str(output)]
@@ -281,6 +281,6 @@ def test_whole_check_with_a_broken_library(tmp_path):
     assert time.monotonic() - start < 20
     record = json.loads(output.read_text())
     assert run.returncode == 1 and run.stderr == ""
-    assert record["packages"]["trimesh"]["error"] == "its import ends Python (code -6)"
+    assert record["packages"]["embreex"]["error"] == "its import ends Python (code -6)"
     assert record["packages"]["torch"]["ok"] is not False, record["packages"]["torch"]
-    assert "trimesh: its import ends Python" in run.stdout
+    assert "embreex: its import ends Python" in run.stdout

@@ -70,13 +70,14 @@ def slow_block(p, h, t_emb, cond, heads=2):
     c = h.shape[1]
     m = F.silu(t_emb) @ p["adaLN_modulation.1.weight"].T + p["adaLN_modulation.1.bias"]
     shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = m.split(c)
-    linear = lambda x, key: x @ p[key + ".weight"].T + p[key + ".bias"]  # noqa: E731
-    norm = lambda x: (
-        (x - x.mean(1, keepdim=True))
-        / (  # noqa: E731
-            x.var(1, unbiased=False, keepdim=True) + 1e-6
-        ).sqrt()
-    )
+
+    def linear(x, key):
+        return x @ p[key + ".weight"].T + p[key + ".bias"]
+
+    def norm(x):
+        x = x - x.mean(1, keepdim=True)
+        return x / (x.square().mean(1, keepdim=True) + 1e-6).sqrt()
+
     d = c // heads
     q, k, v = linear(norm(h) * (1 + scale_a) + shift_a, "self_attn.to_qkv").split(c, dim=1)
     out = []

@@ -79,21 +79,25 @@ def read_item_mesh(
 def read_labels(
     root: str | Path, item_id: str, mesh: Mesh
 ) -> tuple[tuple[str, ...], Int16[np.ndarray, " f"]] | None:
-    """Read labels/{id}.json: part labels of the mesh's triangles.
+    """Read labels/{id}.json as `read_label_file` does; None where there is no such file."""
+    path = _truth_file(root, "labels", item_id)
+    return read_label_file(path, mesh) if path.is_file() else None
+
+
+def read_label_file(path: Path, mesh: Mesh) -> tuple[tuple[str, ...], Int16[np.ndarray, " f"]]:
+    """Read a file of part labels of the mesh's triangles.
 
     The file has `names` and either `faces` (one entry per polygon of the mesh file) or `vertices`
     (one per vertex). An entry is an index into `names`, a name, or -1 / null for no label.
     Labels of vertices become labels of triangles by majority; without one, the smallest label wins.
 
     Returns:
-        The names and one label per triangle (-1 = none), or None where there is no such file.
+        The names and one label per triangle (-1 = none).
 
     Raises:
         ItemError: malformed, a wrong number of entries, an unknown name, an index out of range.
     """
-    path = _truth_file(root, "labels", item_id)
-    if (content := _load(path)) is None:
-        return None
+    content = _load(path)
     names = _names(path, content)
     kinds = [kind for kind in ("faces", "vertices") if kind in content]
     if len(kinds) != 1:
@@ -109,28 +113,32 @@ def read_labels(
 def read_keypoints(
     root: str | Path, item_id: str, mesh: Mesh, file_from_world: Float[np.ndarray, "4 4"]
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "k 3"], Int[np.ndarray, " k"]] | None:
-    """Read keypoints/{id}.json: named points of the shape.
+    """Read keypoints/{id}.json as `read_keypoint_file` does; None where there is no such file."""
+    path = _truth_file(root, "keypoints", item_id)
+    return read_keypoint_file(path, mesh, file_from_world) if path.is_file() else None
+
+
+def read_keypoint_file(
+    path: Path, mesh: Mesh, file_from_world: Float[np.ndarray, "4 4"]
+) -> tuple[tuple[str, ...], Float[np.ndarray, "k 3"], Int[np.ndarray, " k"]]:
+    """Read a file of named points of the shape.
 
     The file has `names` and `points` (file frame, null = absent), `vertices` (-1 or null = absent),
     or both. Without `points` a keypoint lies at its vertex, without `vertices` it takes the nearest
     vertex that a face uses.
 
     Args:
-        root: folder of the data set.
-        item_id: of items.csv.
+        path: JSON file.
         mesh: as `read_item_mesh` returns it (world frame).
         file_from_world: likewise.
 
     Returns:
-        Names, points in the world frame (k, 3; NaN = absent), and vertices (k,; -1 = absent), or
-        None where there is no such file.
+        Names, points in the world frame (k, 3; NaN = absent), and vertices (k,; -1 = absent).
 
     Raises:
         ItemError: malformed, lists of different lengths, a vertex out of range.
     """
-    path = _truth_file(root, "keypoints", item_id)
-    if (content := _load(path)) is None:
-        return None
+    content = _load(path)
     names = _names(path, content)
     if "points" not in content and "vertices" not in content:
         raise _error(path, "needs 'points' or 'vertices'")

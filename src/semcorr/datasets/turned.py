@@ -49,12 +49,15 @@ def turn_mesh(mesh: Mesh, angle: float) -> tuple[Mesh, Float[np.ndarray, "4 4"]]
 
 
 def open_meshes(context: DatasetContext) -> LoadMesh:
-    """Return the function id -> (turned mesh in the world frame, file_from_world)."""
+    """Return the function id -> (turned mesh in the world frame, identity).
+
+    The turned mesh counts as the file: a way back to the file it was turned from would hold the angle, which
+    no later stage may read.
+    """
 
     def load(item_id: str) -> tuple[Mesh, np.ndarray]:
-        arrays = context.meshes.read(item_id)
-        mesh, turned_from_world = _turn_item(context, item_id, arrays)
-        return mesh, arrays["file_from_world"] @ np.linalg.inv(turned_from_world)
+        mesh, _ = _turn_item(context, item_id, context.meshes.read(item_id))
+        return mesh, np.eye(4)
 
     return load
 

@@ -124,24 +124,27 @@ class _Batch:
 
     def centred(self, axis: int, face: np.ndarray, index: np.ndarray) -> np.ndarray:
         """Return corners (3, n) of faces along an axis, relative to the centre of cell `index`."""
-        return self.corners[axis][:, face] - ((index + 0.5) / self.resolution - 0.5)
+        return self.corners[axis].take(face, axis=1) - ((index + 0.5) / self.resolution - 0.5)
 
 
 def _mark_columns(
     batch: _Batch, owner: np.ndarray, local: np.ndarray, occupied: np.ndarray
 ) -> None:
     """Mark cells in columns along c, numbered by `local` in the (a, b) box of triangle `owner`."""
-    step_a = local // batch.spans[1][owner]
-    index_a = batch.low[0][owner] + step_a
-    index_b = batch.low[1][owner] + local - step_a * batch.spans[1][owner]
+    step_a = local // batch.spans[1].take(owner)
+    index_a = batch.low[0].take(owner) + step_a
+    index_b = batch.low[1].take(owner) + local - step_a * batch.spans[1].take(owner)
     first, count = _plane_range(batch, owner, index_a, index_b)
     column, step = _expand(count)
-    face, cells = owner[column], (index_a[column], index_b[column], first[column] + step)
+    face, cells = (
+        owner.take(column),
+        (index_a.take(column), index_b.take(column), first.take(column) + step),
+    )
     flat = sum(index * stride for index, stride in zip(cells, batch.strides, strict=True))
-    new = np.flatnonzero(~occupied[flat])
+    new = np.flatnonzero(~occupied.take(flat))
     for start in range(0, len(new), _ROWS):
         part = new[start : start + _ROWS]
-        touched = _touched(batch, face[part], [index[part] for index in cells])
+        touched = _touched(batch, face.take(part), [index.take(part) for index in cells])
         occupied[flat[part[touched]]] = True
 
 
@@ -149,15 +152,15 @@ def _plane_range(
     batch: _Batch, owner: np.ndarray, index_a: np.ndarray, index_b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return first cell and number of cells of each column that the triangle's plane may cross."""
-    a = batch.corners[0][0][owner] - ((index_a + 0.5) / batch.resolution - 0.5)
-    b = batch.corners[1][0][owner] - ((index_b + 0.5) / batch.resolution - 0.5)
-    low, high = batch.low[2][owner], batch.high[2][owner]
-    normal_a, normal_b, normal_c = (normal[owner] for normal in batch.normal)
+    a = batch.corners[0][0].take(owner) - ((index_a + 0.5) / batch.resolution - 0.5)
+    b = batch.corners[1][0].take(owner) - ((index_b + 0.5) / batch.resolution - 0.5)
+    low, high = batch.low[2].take(owner), batch.high[2].take(owner)
+    normal_a, normal_b, normal_c = (normal.take(owner) for normal in batch.normal)
     flat = normal_c == 0  # a degenerate triangle has no plane: every cell is tested
     inverse = 1.0 / np.where(flat, 1.0, normal_c)
-    middle = batch.corners[2][0][owner] + (normal_a * a + normal_b * b) * inverse
+    middle = batch.corners[2][0].take(owner) + (normal_a * a + normal_b * b) * inverse
     reach = (np.abs(normal_a) + np.abs(normal_b)) * 0.5
-    reach += batch.normal_slack[owner] * batch.resolution
+    reach += batch.normal_slack.take(owner) * batch.resolution
     reach = reach * np.abs(inverse) + _SLACK
     middle = (middle + 0.5) * batch.resolution
     # "- 1": a closed cell that ends where the range begins still touches it
@@ -177,16 +180,18 @@ def _touched(batch: _Batch, face: np.ndarray, cells: list[np.ndarray]) -> Int[np
     each edge is tested on its outer side alone.
     """
     corners = [batch.centred(axis, face, index) for axis, index in enumerate(cells)]
-    distance = sum(n[face] * corner[0] for n, corner in zip(batch.normal, corners, strict=True))
-    kept = np.flatnonzero(np.abs(distance) <= batch.normal_reach[face])
+    distance = sum(
+        n.take(face) * corner[0] for n, corner in zip(batch.normal, corners, strict=True)
+    )
+    kept = np.flatnonzero(np.abs(distance) <= batch.normal_reach.take(face))
     for pair, (u, v) in enumerate(((0, 1), (1, 2), (2, 0))):
         (inward_u, inward_v), reach = batch.inward[pair], batch.reach[pair]
-        own = face[kept]
+        own = face.take(kept)
         inside = np.ones(len(kept), dtype=bool)
         for edge in range(3):
-            outside = inward_u[edge][own] * corners[u][edge][kept]
-            outside += inward_v[edge][own] * corners[v][edge][kept]
-            inside &= outside <= reach[edge][own]
+            outside = inward_u[edge].take(own) * corners[u][edge].take(kept)
+            outside += inward_v[edge].take(own) * corners[v][edge].take(kept)
+            inside &= outside <= reach[edge].take(own)
         kept = kept[inside]
     return kept
 

@@ -244,7 +244,8 @@ def prepare(
     target = (size, size) if size else tuple(images.shape[2:])
     wrong = [side for side in target if side % rule.size_multiple != rule.size_offset]
     if wrong:
-        lower = wrong[0] // rule.size_multiple * rule.size_multiple + rule.size_offset
+        steps = (wrong[0] - rule.size_offset) // rule.size_multiple
+        lower = steps * rule.size_multiple + rule.size_offset
         raise UserError(
             f"{spec.name}: size {wrong[0]} does not fit, "
             f"use {lower} or {lower + rule.size_multiple}"

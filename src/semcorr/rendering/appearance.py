@@ -3,11 +3,14 @@
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from semcorr.geometry.mesh import Mesh
-from semcorr.rendering.colour import LINEAR_OF_BYTE, linear_from_srgb
+from semcorr.rendering.colour import LINEAR_OF_BYTE, linear_from_srgb, srgb_from_linear
 from semcorr.rendering.rays import blend, corners_first
+
+# linear light over encoded values in even steps
+DECODED = linear_from_srgb(np.linspace(0.0, 1.0, 8192)).astype(np.float32)
 
 
 def linear_base_colors(mesh: Mesh) -> Float[np.ndarray, "m 3"]:
@@ -28,11 +31,11 @@ class Appearance:
 
     @cached_property
     def _pyramids(self):
-        """Per material the linear texture and its halvings, finest first, or None."""
+        """Per material its texture, ready for lookups, or None."""
         if self.mesh.corner_uvs is None:
             return [None] * len(self.mesh.materials)
         return [
-            None if material.texture is None else _pyramid(material.texture)
+            None if material.texture is None else _Pyramid(material.texture)
             for material in self.mesh.materials
         ]
 
@@ -86,36 +89,48 @@ class Appearance:
         return colour
 
 
-def _pyramid(texture):
-    """Linear light of a texture and its 2x2 means down to one texel (row 0 = top)."""
-    levels = [LINEAR_OF_BYTE[texture[..., :3]]]
-    while max(levels[-1].shape[:2]) > 1:
-        fine = levels[-1]
-        height, width = (max(1, side // 2) for side in fine.shape[:2])
-        rows = (
-            fine[: 2 * height : 2] * 0.5 + fine[1 : 2 * height : 2] * 0.5
-            if (fine.shape[0] > 1)
-            else fine
-        )
-        coarse = (
-            rows[:, : 2 * width : 2] * 0.5 + rows[:, 1 : 2 * width : 2] * 0.5
-            if (fine.shape[1] > 1)
-            else rows
-        )
-        levels.append(coarse)
-    return levels
+class _Pyramid:
+    """A texture and its 2x2 means down to one texel; levels are made when first asked for.
+
+    Averages are taken in linear light. Lookups blend encoded values and decode the result, as
+    Cycles does with 8-bit pictures.
+    """
+
+    def __init__(self, texture: UInt8[np.ndarray, "h w 4"]):
+        self.shape = texture.shape[:2]
+        self.depth = int(np.log2(max(self.shape))) + 1
+        self._linear = [LINEAR_OF_BYTE[texture[..., :3]]]
+        self._encoded = {0: texture[..., :3].astype(np.float32) / 255.0}
+
+    def level(self, number: int) -> Float[np.ndarray, "h w 3"]:
+        """Encoded values 0..1 of level `number` (0 = the texture itself)."""
+        while len(self._linear) <= number:
+            self._linear.append(_halved(_halved(self._linear[-1], 0), 1))
+        if number not in self._encoded:
+            self._encoded[number] = srgb_from_linear(self._linear[number]).astype(np.float32)
+        return self._encoded[number]
+
+
+def _halved(picture, axis):
+    """Means of pairs of rows or columns; an odd last one is left out, a single one kept."""
+    size = picture.shape[axis] // 2 * 2
+    if size == 0:
+        return picture
+    before = (slice(None),) * axis
+    even, odd = (*before, slice(0, size, 2)), (*before, slice(1, size, 2))
+    return picture[even] * 0.5 + picture[odd] * 0.5
 
 
 def _sample(pyramid, uv, area):
-    """Bilinear lookup, (3, p); `area` = share of the texture's area that each sample covers."""
-    height, width = pyramid[0].shape[:2]
+    """Linear colours, (3, p); `area` = share of the texture's area that each sample covers."""
+    height, width = pyramid.shape
     level = np.rint(0.5 * np.log2(np.maximum(area * (height * width), 1.0))).astype(np.int32)
-    level = np.minimum(level, len(pyramid) - 1)
-    colours = np.empty((3, uv.shape[1]), dtype=np.float32)
+    level = np.minimum(level, pyramid.depth - 1)
+    encoded = np.empty((3, uv.shape[1]), dtype=np.float32)
     for number in np.flatnonzero(np.bincount(level)):
         rows = np.flatnonzero(level == number)
-        colours[:, rows] = _bilinear(pyramid[number], uv[:, rows])
-    return colours
+        encoded[:, rows] = _bilinear(pyramid.level(number), uv[:, rows])
+    return DECODED[(encoded * (len(DECODED) - 1) + 0.5).astype(np.int32)]
 
 
 def _bilinear(texture, uv):

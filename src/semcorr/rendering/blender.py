@@ -252,7 +252,7 @@ def _raise_reported(name, event):
     """Raise what the worker reported as the exception of the right kind."""
     if event["kind"] == "OSError":
         raise OSError(event.get("errno") or 0, f"Blender worker: {event['message']}")
-    if event["kind"] == "MemoryError":
+    if event["kind"] == "MemoryError" or "out of memory" in event["message"].lower():
         raise MemoryError(f"{name}: Blender worker: {event['message']}")
     if event["kind"] == "LookupError":
         raise UserError(f"Blender: {event['message']}; use device: cpu")

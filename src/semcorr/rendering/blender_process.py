@@ -142,7 +142,7 @@ class WorkerProcess:
         except BrokenPipeError:
             logger.debug("the Blender worker ended before it got %s", item["name"])
 
-    def nextparse_event(self, timeout_s):
+    def next_event(self, timeout_s):
         """The next event; None if the process has ended; raises `queue.Empty` on a time-out."""
         return self._events.get(timeout=timeout_s)
 

@@ -237,13 +237,16 @@ def write_view(bpy, scene, stem, passes):
     """Render once and save what was asked for."""
     bpy.ops.render.render(write_still=False)
     picture, settings = bpy.data.images["Render Result"], scene.render.image_settings
-    settings.file_format, settings.color_mode = "PNG", "RGBA"
-    settings.color_depth, settings.compression = "8", 15
-    picture.save_render(stem + ".png", scene=scene)
-    if passes:
-        settings.file_format, settings.color_depth = "OPEN_EXR_MULTILAYER", "32"
-        settings.exr_codec = "ZIP"
-        picture.save_render(stem + ".exr", scene=scene)
+    try:
+        settings.file_format, settings.color_mode = "PNG", "RGBA"
+        settings.color_depth, settings.compression = "8", 15
+        picture.save_render(stem + ".png", scene=scene)
+        if passes:
+            settings.file_format, settings.color_depth = "OPEN_EXR_MULTILAYER", "32"
+            settings.exr_codec = "ZIP"
+            picture.save_render(stem + ".exr", scene=scene)
+    except RuntimeError as error:  # a full or missing disk is not the shape's fault
+        raise OSError(str(error)) from error
 
 
 def provoke_fault(name):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from semcorr.store.items import load_item, save_item
+from semcorr.store.items import Arrays, load_item, save_item
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ class RowBlocks:
         self.folder, self.workers = Path(folder), workers
 
     def __call__(
-        self, name: str, count: int, compute: Callable[[range], np.ndarray], parallel: bool = False
-    ) -> np.ndarray:
-        """Return `count` rows: those on disk, and the rest from `compute`.
+        self, name: str, count: int, compute: Callable[[range], Arrays], parallel: bool = False
+    ) -> Arrays:
+        """Return arrays of `count` rows: those on disk, and the rest from `compute`.
 
         Args:
             name: of the blocks' files.
             count: number of rows.
-            compute: numbers of rows -> their values; with `parallel` it must be picklable.
+            compute: numbers of rows -> arrays with as many rows; with `parallel` it must be picklable.
             parallel: several processes may call it.
         """
         blocks = [range(s, min(s + ROWS, count)) for s in range(0, count, ROWS)]
@@ -52,9 +52,10 @@ class RowBlocks:
         )
         with progress:
             for block, rows in self._results(missing, compute, parallel):
-                save_item(self.folder, _id(name, block), {"rows": rows})
+                save_item(self.folder, _id(name, block), rows)
                 progress.update(len(block))
-        return np.concatenate([load_item(self.folder, _id(name, b))["rows"] for b in blocks])
+        found = [load_item(self.folder, _id(name, block)) for block in blocks]
+        return {key: np.concatenate([rows[key] for rows in found]) for key in found[0]}
 
     def _results(self, missing, compute, parallel):
         if not parallel or self.workers == 1 or len(missing) < 2:

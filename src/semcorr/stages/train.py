@@ -13,8 +13,8 @@ from safetensors.torch import save
 
 from semcorr.config.load import entry_of
 from semcorr.errors import UserError
-from semcorr.stages.job import StageJob, run_alone
 from semcorr.geometry.mesh_arrays import from_arrays
+from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.row_blocks import RowBlocks
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.files import digest, sha256_file, write_bytes, write_json
@@ -24,6 +24,8 @@ from semcorr.training.materials import Materials, RenderedShape
 
 log = logging.getLogger(__name__)
 
+# Raised by hand when the loop or the data change: an edit must not cost hours of training
+VERSION = 1
 SCHEMA = 1
 LICENCE = "CC0-1.0"
 # Inputs that are not another network's weights
@@ -52,7 +54,7 @@ def main(job: StageJob) -> None:
 
 
 def part_folder(job: StageJob) -> Path:
-    """Return the folder of blocks and checkpoint: another one for anything that changes the result."""
+    """Return the folder of blocks and checkpoint; another one for all that changes the result."""
     key = digest([job.cfg, job.code, sorted(job.input_hashes().values())])
     folder = job.outputs["manifest"].parent
     return folder.with_name(f"{folder.name}.part-{key[:32]}")
@@ -99,7 +101,7 @@ def rendered_shapes(job: StageJob) -> list[RenderedShape]:
 
 
 def write_model(job: StageJob, objective, rows: list[dict[str, float]]) -> None:
-    """Write weights in half precision, curves, and the description last; the same bytes every time."""
+    """Write weights in half precision, curves, and the description last; always the same bytes."""
     folder = job.outputs["manifest"].parent
     records = []
     networks = objective.files()

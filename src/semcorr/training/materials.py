@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from semcorr.geometry.mesh import Mesh
 from semcorr.store.items import Arrays
 
-# (name, number of rows, function range -> rows, whether it may run in worker processes) -> all rows
-Cached = Callable[[str, int, Callable[[range], np.ndarray], bool], np.ndarray]
+# (name, number of rows, function range -> arrays of these rows, whether worker processes may call it)
+# -> arrays of all rows
+Cached = Callable[[str, int, Callable[[range], Arrays], bool], Arrays]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training shapes for voxel networks: procedural, turned and stretched at random, as packed bits."""
+"""Training shapes for voxel networks: procedural, turned and stretched at random, as bits."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semcorr.datasets.procedural import generate
 from semcorr.geometry.transforms import rotation_yaw
-from semcorr.geometry.voxels import MARGIN, voxelise
+from semcorr.geometry.voxels import voxelise
 from semcorr.seeds import seed_of
 
 
@@ -40,16 +40,21 @@ class ShapeFamily:
         low, high = turned.min(axis=0), turned.max(axis=0)
         return (turned - (low + high) / 2) / (high - low).max(), mesh.faces
 
-    def occupancy(self, numbers: range) -> UInt8[np.ndarray, "n b"]:
+    def occupancy(self, numbers: range) -> dict[str, UInt8[np.ndarray, "n b"]]:
         """Return the surface voxels of shapes as bits, C order of (x, y, z), 8 cells a byte."""
         rows = []
         for number in numbers:
-            vertices, faces = self.positions(number)
-            grid = np.zeros((self.resolution,) * 3, dtype=bool)
-            cells = voxelise(np.clip(vertices, -0.5 + MARGIN, 0.5 - MARGIN), faces, self.resolution)
-            grid[tuple(cells.T.astype(np.int64))] = True
-            rows.append(np.packbits(grid))
-        return np.stack(rows)
+            rows.append(packed(*self.positions(number), self.resolution))
+        return {"bits": np.stack(rows)}
+
+
+def packed(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], resolution: int
+) -> UInt8[np.ndarray, " b"]:
+    """Return the surface voxels of one shape as bits, C order of (x, y, z)."""
+    grid = np.zeros((resolution,) * 3, dtype=bool)
+    grid[tuple(voxelise(vertices, faces, resolution).T.astype(np.int64))] = True
+    return np.packbits(grid)
 
 
 def unpacked(bits: UInt8[np.ndarray, "n b"], resolution: int) -> Float[Tensor, "n 1 r r r"]:

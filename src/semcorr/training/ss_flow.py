@@ -7,17 +7,18 @@ from torch import Tensor
 
 from semcorr.errors import UserError
 from semcorr.features.conditions import condition_tokens, prepare_picture
-from semcorr.geometry.voxels import voxelise
 from semcorr.networks.backbones import load_backbone
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
 from semcorr.networks.trellis.loading import network_from
 from semcorr.networks.weight_files import weight_files
+from semcorr.store.items import Arrays
 from semcorr.training.loop import generator
 from semcorr.training.losses import drop_conditions, flow_loss, sample_times
 from semcorr.training.materials import Materials, Product
-from semcorr.training.shapes import unpacked
+from semcorr.training.shapes import packed, unpacked
 from semcorr.training.ss_vae import occupancies
 
+VERSION = 1
 ENCODER = "SparseStructureEncoder"
 
 
@@ -74,7 +75,7 @@ class Flow:
     def _put_pictures(
         self, x0: Float[Tensor, "b c r r r"], random: torch.Generator
     ) -> Float[Tensor, "b m d"]:
-        """Replace the first rows of a batch by rendered shapes; return their tokens, zeros for the rest."""
+        """Replace a batch's first rows by rendered shapes; return their tokens, zeros for the rest."""
         latents, tokens = self.pictured
         count = round(self.entry.condition_share * len(x0))
         shape = torch.randint(len(latents), (count,), generator=random).numpy()
@@ -123,10 +124,10 @@ class LatentMaker:
             ("training", "validation"), occupancies(self.entry, self.materials), strict=True
         ):
 
-            def rows(numbers: range, bits=bits) -> np.ndarray:
-                return self._encode(bits[numbers.start : numbers.stop])
+            def rows(numbers: range, bits=bits) -> Arrays:
+                return {"mean": self._encode(bits[numbers.start : numbers.stop])}
 
-            found.append(self.materials.cached(f"{name}_latents", len(bits), rows, False))
+            found.append(self.materials.cached(f"{name}_latents", len(bits), rows, False)["mean"])
         return found
 
     @torch.inference_mode()
@@ -157,33 +158,16 @@ class LatentMaker:
             )
         shapes = self.materials.rendered()
 
-        def latent_rows(numbers: range) -> np.ndarray:
-            return self._encode(np.stack([self._bits(shapes[n].mesh) for n in numbers]))
+        def rows(numbers: range) -> Arrays:
+            bits, tokens = [], []
+            for shape in shapes[numbers.start : numbers.stop]:
+                bits.append(packed(shape.mesh.vertices, shape.mesh.faces, self.entry.resolution))
+                prepared = [prepare_picture(p, self.entry.image_size) for p in shape.views["rgba"]]
+                tokens.append(condition_tokens(encoder, np.stack(prepared)).half().numpy())
+            return {"mean": self._encode(np.stack(bits)), "tokens": np.stack(tokens)}
 
-        def token_rows(numbers: range) -> np.ndarray:
-            size = self.entry.image_size
-            return np.stack(
-                [
-                    condition_tokens(
-                        encoder,
-                        np.stack([prepare_picture(p, size) for p in shapes[n].views["rgba"]]),
-                    )
-                    .half()
-                    .numpy()
-                    for n in numbers
-                ]
-            )
-
-        return (
-            self.materials.cached("rendered_latents", len(shapes), latent_rows, False),
-            self.materials.cached("rendered_tokens", len(shapes), token_rows, False),
-        )
-
-    def _bits(self, mesh) -> np.ndarray:
-        grid = np.zeros((self.entry.resolution,) * 3, dtype=bool)
-        cells = voxelise(mesh.vertices, mesh.faces, self.entry.resolution)
-        grid[tuple(cells.T.astype(np.int64))] = True
-        return np.packbits(grid)
+        found = self.materials.cached("rendered_latents", len(shapes), rows, False)
+        return found["mean"], found["tokens"]
 
 
 def flow_args(entry, latents_shape: tuple[int, ...]) -> dict:

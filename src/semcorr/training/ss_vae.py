@@ -9,6 +9,8 @@ from semcorr.training.losses import vae_loss
 from semcorr.training.materials import Materials, Product
 from semcorr.training.shapes import ShapeFamily, unpacked
 
+VERSION = 1
+
 
 class Autoencoder:
     """Encoder and decoder on procedural shapes.
@@ -59,8 +61,8 @@ class Autoencoder:
             entry.kl_weight,
         )
         return terms.total, {
-            "reconstruction": float(terms.reconstruction),
-            "divergence": float(terms.kl),
+            "reconstruction": float(terms.reconstruction.detach()),
+            "divergence": float(terms.kl.detach()),
         }
 
     def validate(self) -> dict[str, float]:
@@ -89,7 +91,7 @@ def occupancies(entry, materials: Materials):
     ):
         stretch = entry.stretch if name == "training" else 0.0
         shapes = ShapeFamily(entry.categories, family, stretch, entry.resolution)
-        found.append(materials.cached(f"{name}_shapes", count, shapes.occupancy, True))
+        found.append(materials.cached(f"{name}_shapes", count, shapes.occupancy, True)["bits"])
     return found
 
 

@@ -17,6 +17,17 @@ class Options(Training):
     backbone: Name = Field("tiny_vit", description="name in the backbone registry")
     dataset: Annotated[Name, RefersTo("datasets")] = Field(description="rendered training shapes")
     render: Annotated[Name, RefersTo("renders")]
-    size: int = Field(112, ge=28, description="picture size, pixels")
-    points: int = Field(192, ge=8, description="surface points per pair of views")
+    size: int = Field(112, ge=28, description="picture size, pixels; that of `render`")
+    held_out: int = Field(16, ge=1, description="shapes that are kept for validation")
+    copies: int = Field(
+        2, ge=0, le=16, description="copies of each shape in other proportions, by the ray caster"
+    )
+    deformation: float = Field(
+        0.6, ge=0, le=2, description="largest log of a part's stretch in copies"
+    )
+    stretch: float = Field(
+        0.4, ge=0, le=1, description="largest log of a part's stretch in pictures"
+    )
+    points: int = Field(128, ge=8, description="surface points per pair of views")
     temperature: float = Field(0.07, gt=0, le=1)
+    sigma: float = Field(0.05, gt=0, le=1, description="width of the target, longest side = 1")

@@ -36,8 +36,8 @@ def plate(
     """Board of the back: s range, t range, thickness; soft edges as a share of the thickness."""
     size = (across[1] - across[0], up[1] - up[0], thick)
     # a bowed board is longer than its chord and needs as many more edges
-    chord = np.linspace(*across, 9)[:, None] * ACROSS - (0.0, 0.0, thick / 2)
-    bowed = np.sqrt((np.diff(plan.to_back(chord), axis=0) ** 2).sum(axis=1)).max() * 8
+    chord = np.linspace(*across, 33)[:, None] * ACROSS - (0.0, 0.0, thick / 2)
+    bowed = np.sqrt((np.diff(plan.to_back(chord), axis=0) ** 2).sum(axis=1)).max() * 32
     step = np.array([plan.step * size[0] / bowed, plan.step, plan.step])
     bevel = soft * thick
     middle = (sum(across) / 2, sum(up) / 2, 0.0)

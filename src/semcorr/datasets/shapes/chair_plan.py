@@ -7,7 +7,10 @@ from jaxtyping import Float
 
 from semcorr.datasets.shapes.supports import Stand
 
+# backs that stand on two outer posts, and legs that may go on as these posts
+POSTED = ("spindles", "vslats", "ladder", "frame", "cross", "splat")
 UPRIGHT_LEGS = ("straight", "stretchers")
+BUCKET_CORNER = 0.15  # largest share by which the corners of a bucket seat are drawn in
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class Plan:
         if self.round:
             x = u * np.sqrt(1 - v * v / 2) * self.width / 2
             return float(x), float(v * np.sqrt(1 - u * u / 2) * self.depth / 2)
+        if self.seat == "bucket":  # its corners are rounded
+            u, v = u * (1 - BUCKET_CORNER * v**4), v * (1 - BUCKET_CORNER * u**4)
         y = v * self.depth / 2
         return float(u * self.half_width(y)), float(y)
 
@@ -170,6 +175,3 @@ class Plan:
             square=self.square,
             round=self.round,
         )
-
-
-POSTED = ("spindles", "vslats", "ladder", "frame", "cross", "splat")

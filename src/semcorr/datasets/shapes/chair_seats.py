@@ -4,7 +4,7 @@ import numpy as np
 
 from semcorr.datasets.shapes import parts
 from semcorr.datasets.shapes.assembly import Assembly
-from semcorr.datasets.shapes.chair_plan import UPRIGHT_LEGS, Plan
+from semcorr.datasets.shapes.chair_plan import BUCKET_CORNER, POSTED, UPRIGHT_LEGS, Plan
 from semcorr.datasets.shapes.solids import Solid
 
 LABEL = "seat"
@@ -45,12 +45,12 @@ def cushion(asm: Assembly, plan: Plan, rng: np.random.Generator) -> None:
 def bucket(asm: Assembly, plan: Plan, rng: np.random.Generator) -> None:
     """Thin shell with a hollow, raised sides and a falling front edge."""
     solid = _board(plan, plan.slab, 0.45 * plan.slab)
-    soft = rng.uniform(0.05, 0.25)
+    soft = rng.uniform(0.02, 0.05 if plan.back in POSTED else BUCKET_CORNER)
 
     def rounded(p):
         # outline between a square and an ellipse
         a, b = 2 * p[:, 0] / plan.width, 2 * p[:, 1] / plan.depth
-        pull_x, pull_y = 1 - soft * b**4 * 0.6, 1 - soft * a**4 * 0.6
+        pull_x, pull_y = 1 - soft * b**4, 1 - soft * a**4
         return p * np.stack([pull_x, pull_y, np.ones_like(a)], axis=1)
 
     _lay(asm, plan, solid.warped(rounded), "seat")
@@ -101,6 +101,7 @@ SEATS = {f.__name__: f for f in (box, round, cushion, bucket, slats)}
 
 def _board(plan: Plan, thick: float, bevel: float) -> Solid:
     """Board of the seat's full size whose top is at z = 0."""
+    bevel = min(bevel, plan.step)
     return parts.box((plan.width, plan.depth, thick), bevel, plan.step).moved(_down(thick))
 
 

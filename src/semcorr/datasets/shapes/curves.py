@@ -21,6 +21,13 @@ def bezier(controls, step: float) -> Float[np.ndarray, "n 3"]:
     return level[0]
 
 
+def even(points: Float[np.ndarray, "n d"], step: float) -> Float[np.ndarray, "m d"]:
+    """Points evenly spaced along a polyline of finer points, at most `step` apart."""
+    along = np.concatenate([[0.0], np.cumsum(np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=1)))])
+    at = np.linspace(0.0, along[-1], max(1, int(np.ceil(along[-1] / step))) + 1)
+    return np.stack([np.interp(at, along, column) for column in points.T], axis=1)
+
+
 def filleted(corners, radius: float, step: float, turn: int = 4) -> Float[np.ndarray, "n 3"]:
     """Polyline through `corners` (k, 3), inner corners replaced by curves of `turn` pieces.
 

@@ -127,7 +127,8 @@ def star(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
 def disc(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
     """Column on a round foot: a flat plate or a trumpet."""
     reach = max(0.18, rng.uniform(0.75, 1.0) * min(max(stand.half), 0.28))
-    thin, sides = rng.uniform(0.018, 0.035), 24
+    thin = rng.uniform(0.018, 0.035)
+    sides = 4 * max(4, int(np.ceil(2 * np.pi * reach / (4 * asm.step))))
     share = np.linspace(0.0, 1.0, max(3, int(np.ceil(reach / asm.step))) + 1)
     below = np.stack([share * reach, np.zeros(len(share))], axis=1)
     if rng.random() < 0.5:
@@ -139,10 +140,10 @@ def disc(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
         return
     # the trumpet swings from the rim up into the column and widens again under the load
     top = stand.top((0.0, 0.0))[2]
-    z = np.linspace(0.015, top - 0.01, max(6, int(np.ceil(top / asm.step))))
+    z = np.linspace(0.015, top - 0.01, 200)
     flow = thin + (reach * 0.97 - thin) * np.exp(-z / (0.12 * top))
     flow += (0.25 * min(stand.half)) * np.clip((z / top - 0.75) / 0.25, 0, 1) ** 2
-    wall = np.stack([flow, z], axis=1)
+    wall = curves.even(np.stack([flow, z], axis=1), asm.step)
     base = np.concatenate([below, [[reach, 0.008]], wall, [[0.0, top]]])
     asm.add(parts.lathe(base, sides), LABEL, ROLE)
 

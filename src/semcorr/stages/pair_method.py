@@ -1,0 +1,109 @@
+"""Which method `pair` uses: the one asked for, or the best of those whose weights can be had here."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from semcorr.assets.download import Patience
+from semcorr.assets.fetch import fetch
+from semcorr.assets.sources import mirror_from_environment
+from semcorr.assets.table import read_table, rows_of
+from semcorr.config.base import Variant
+from semcorr.config.root import Config
+from semcorr.errors import UserError
+from semcorr.planning import Plan, weights_manifest
+from semcorr.stages.job import Runtime
+
+log = logging.getLogger(__name__)
+
+AUTO_ORDER = ("guided_dinov2_s", "guided_mobilenetv2", "guided_tiny")
+# one short try: a laptop without network must not wait
+SHORT = Patience(connect=5.0, attempts=1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method and why it was taken.
+
+    Attributes:
+        name: entry of `methods`.
+        entry: its options.
+        reasons: one sentence per method that was looked at.
+    """
+
+    name: str
+    entry: Variant
+    reasons: tuple[str, ...]
+
+
+class PairMethods:
+    """Finds methods and brings their weights.
+
+    Args:
+        config: validated configuration.
+        runtime: offline, licences.
+        results: folder of results; fetched weights go to its assets/.
+    """
+
+    def __init__(self, config: Config, runtime: Runtime, results: Path):
+        self._config = config
+        self._runtime = runtime
+        self._results = results
+
+    def choose(self, asked: str) -> Choice:
+        """Return the method `asked`, or with `auto` the first of AUTO_ORDER that can run here.
+
+        Raises:
+            UserError: there is no such method, or its weights cannot be had.
+        """
+        if asked != "auto":
+            if asked not in self._config.methods:
+                raise UserError(
+                    f"method={asked}: there is no such method; use auto or one of:"
+                    f" {', '.join(self._config.methods)}"
+                )
+            entry = self._config.methods[asked]
+            self._bring(entry, Patience())
+            return Choice(asked, entry, (f"{asked}: asked for",))
+        reasons = []
+        for name in AUTO_ORDER:
+            if name not in self._config.methods:
+                reasons.append(f"{name}: not in the configuration")
+                continue
+            entry = self._config.methods[name]
+            try:
+                self._bring(entry, SHORT)
+            except (UserError, OSError) as error:
+                reasons.append(f"{name}: {str(error).splitlines()[0]}")
+                continue
+            return Choice(name, entry, (*reasons, f"{name}: weights are here"))
+        raise UserError("no method can run here:\n  " + "\n  ".join(reasons))
+
+    def weights(self, name: str) -> Path:
+        """Return the small JSON of weights that `choose` brought."""
+        manifest = Path(weights_manifest(name, trained=name in self._config.models))
+        return self._results.parent / manifest
+
+    def _bring(self, entry: Variant, patience: Patience) -> None:
+        for name in sorted(_weights_behind(self._config, entry)):
+            if name in self._config.models:
+                if not self.weights(name).exists():
+                    raise UserError(f"{name} is not trained yet: snakemake -c all models")
+                continue
+            if self._runtime.offline:
+                patience = replace(patience, attempts=1)
+            fetch(
+                name,
+                rows_of(name, read_table()),
+                self._results / "assets",
+                mirror=mirror_from_environment(),
+                offline=self._runtime.offline,
+                accept_licences=self._runtime.accept_licences,
+                timeouts=patience,
+            )
+
+
+def _weights_behind(config: Config, method: Variant) -> set[str]:
+    entries = [method]
+    entries += [getattr(config, section)[name] for section, name in Plan(config).behind(method)]
+    return {n for e in entries for _, section, n in e.references() if section == "weights"}
