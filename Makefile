@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 # blender | raycast: what renders the demo's pictures
 RENDER ?= blender
 CORES ?= all
-DEMO_TARGETS ?= results/coseg/chair.json
+DEMO_TARGETS ?= results/coseg/chair.json figures
 PYTEST_ARGS ?=
 # trained model = shipped weights
 TINY_WEIGHTS ?= ss_vae=ss_vae_tiny ss_flow=ss_flow_tiny image_encoder=image_encoder_tiny
@@ -29,7 +29,7 @@ TORCH_FROM := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)),--find-links,-
 RENDER_CONFIG = $(if $(filter blender,$(RENDER)),,--config "$$($(PYTHON) setup/render_override.py $(RENDER))")
 
 .PHONY: help announce env env-blender shared-libraries blender-or-raycast demo test lint \
-	tiny-weights benchmarks clean
+	tiny-weights benchmarks clean browser viewer
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ env-blender: $(BLENDER_DONE)  ## Blender's own environment (.venv-blender)
 shared-libraries: env  ## find and install the shared libraries that the environments load
 	@$(PYTHON) setup/shared_libraries.py
 
+browser: env
+	@$(PYTHON) setup/browser.py
+
+viewer:  ## rebuild the bundle of the pair page (needs node; the built bundle is committed)
+	cd viewer && npm ci && npm run build
+
 announce:
 	$(NEED_PYTHON)
 	@$(PYTHON3) setup/announce.py $(if $(filter raycast,$(RENDER)),,$(if $(OWN_BLENDER),--blender)) \
@@ -89,7 +95,7 @@ demo:  ## the chair from nothing to its table and pictures (RENDER=raycast: with
 	@$(PYTHON) -m semcorr.stages.summary
 
 # PYTEST_STATUS=<file>: keep pytest's exit code there and end with its closing line
-test: env env-blender shared-libraries  ## the whole test suite
+test: env env-blender shared-libraries browser  ## the whole test suite
 	@$(PYTHON) -m pytest $(PYTEST_ARGS)$(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
 
 lint: env  ## style of Python and Snakemake files

@@ -281,6 +281,7 @@ def pixel_rays(
     cameras: Cameras,
     view: int,
     pixels: Float[np.ndarray, "p 2"] | None = None,
+    window: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, "... 3"]]:
     """Rays of one view, scaled so that the ray parameter *is* the depth.
 
@@ -288,10 +289,12 @@ def pixel_rays(
         cameras: the rig.
         view: index of the camera.
         pixels: (p, 2) positions (x, y) in pixels, centres at +0.5; all pixel centres if None.
+        window: rows and columns whose pixel centres are wanted, where `pixels` is None.
 
     Returns:
-        The camera centre (3,), and world directions (h, w, 3), or (p, 3) for given pixels; every
-        direction has length 1 along the optical axis: point = centre + depth * direction.
+        The camera centre (3,), and world directions (h, w, 3) of the window, or (p, 3) for given
+        pixels; every direction has length 1 along the optical axis: point = centre + depth *
+        direction.
     """
     world_from_cam = rigid_inverse(cameras.cam_from_world[view])
     (fx, _, cx), (_, fy, cy), _ = cameras.intrinsics[view]
@@ -300,8 +303,8 @@ def pixel_rays(
         x, y = (pixels[:, 0] - cx) / fx, (pixels[:, 1] - cy) / fy
         directions = x[:, None] * turn[:, 0] + y[:, None] * turn[:, 1] + turn[:, 2]
         return world_from_cam[:3, 3], directions
-    x = (np.arange(cameras.width) + 0.5 - cx) / fx
-    y = (np.arange(cameras.height) + 0.5 - cy) / fy
+    x = (np.arange(cameras.width)[window[1]] + 0.5 - cx) / fx
+    y = (np.arange(cameras.height)[window[0]] + 0.5 - cy) / fy
     rows = y[:, None] * turn[:, 1] + turn[:, 2]
     return world_from_cam[:3, 3], rows[:, None] + (x[:, None] * turn[:, 0])[None]
 

@@ -269,11 +269,7 @@ def test_a_request_file_is_rendered_too(tmp_path):
             (tmp_path / name).mkdir()
             arrays = geometry_arrays(axes_shape(), cameras, 0.0)
             np.savez(tmp_path / f"{name}.npz", **arrays)
-            items.append(
-                session._item(
-                    name, tmp_path / f"{name}.npz", tmp_path / name, cameras, axes_shape()
-                )
-            )
+            items.append(session._item(name, tmp_path / f"{name}.npz", tmp_path / name, cameras))
     (tmp_path / "request.json").write_text(json.dumps({"items": items}))
     answer = subprocess.run(
         [*worker_command(), str(tmp_path / "request.json")], capture_output=True, text=True

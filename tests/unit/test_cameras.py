@@ -126,6 +126,9 @@ def test_rays_go_through_pixel_centres_and_carry_the_depth():
         np.testing.assert_allclose(
             pixel_rays(cameras, view, chosen)[1], directions.reshape(-1, 3), atol=1e-15
         )
+        window = slice(3, 9), slice(20, 50)
+        part = pixel_rays(cameras, view, window=window)[1]
+        np.testing.assert_array_equal(part, directions[window])
 
 
 def test_unproject_is_the_inverse_of_project():

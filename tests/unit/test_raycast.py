@@ -234,6 +234,12 @@ def test_texture_lookup_equals_the_plain_formula():
     np.testing.assert_allclose(ours, plain, atol=3e-4)
 
 
+def test_texture_coordinates_that_are_not_finite_do_no_harm():
+    mesh = quad(materials=(Material((1, 1, 1, 1), np.full((4, 4, 4), 255, np.uint8)),))
+    mesh.corner_uvs[0, 1] = np.nan, np.inf
+    assert (render(mesh, orbit(1, resolution=32)).rgba[..., 3] == 255).any()
+
+
 def test_distant_textures_are_averaged_in_linear_light():
     texture = np.zeros((64, 64, 4), np.uint8)
     texture[::2, ::2, :3] = texture[1::2, 1::2, :3] = 255
@@ -420,6 +426,10 @@ def test_wrong_options_are_user_errors():
         RenderOptions(samples=0)
     with pytest.raises(UserError, match="agx"):
         RenderOptions(view_transform="agx")
+    with pytest.raises(UserError, match="sun"):
+        Lamp("sun", (0, 0, 5), 1.0)
+    with pytest.raises(UserError, match="height"):
+        Lamp("area", (0, 0, 0.2), 1.0, 1.0)
 
 
 def test_a_shape_outside_the_picture_or_around_the_camera():

@@ -71,7 +71,7 @@ def warm_up():
         import_module(name)
     snakemake.cli.get_argument_parser()  # finds the plugins
     import semcorr.planning  # noqa: F401
-    from semcorr.fingerprint import ROOT, PACKAGE, fingerprint
+    from semcorr.fingerprint import PACKAGE, ROOT, fingerprint
 
     names = (".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts))
              for path in sorted(ROOT.rglob("*.py")) if path.name != "__init__.py")  # fmt: skip

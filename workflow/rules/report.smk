@@ -119,3 +119,9 @@ rule cost_chart:
         "time by stage"
     script:
         "../scripts/cost_chart.py"
+
+
+rule figures:
+    localrule: True
+    input:
+        PLAN.figures(),

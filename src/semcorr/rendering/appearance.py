@@ -41,7 +41,7 @@ class Appearance:
 
     @cached_property
     def _uvs(self):
-        return corners_first(self.mesh.corner_uvs.astype(np.float32))
+        return corners_first(_finite(self.mesh.corner_uvs).astype(np.float32))
 
     @cached_property
     def _corner_colors(self):
@@ -51,7 +51,7 @@ class Appearance:
     @cached_property
     def _uv_per_area(self):
         """Texture area per world area of every face, (f,) float32; 0 for faces without area."""
-        uvs, triangles = self.mesh.corner_uvs.astype(np.float64), self.mesh.triangles
+        uvs, triangles = _finite(self.mesh.corner_uvs), self.mesh.triangles
         edge, other = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
         covered = np.abs(edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0])
         world = np.linalg.norm(
@@ -89,6 +89,12 @@ class Appearance:
         return colour
 
 
+def _finite(uvs):
+    """Texture coordinates in double precision; files do hold NaN and wild values: 0 for those."""
+    wide = uvs.astype(np.float64)
+    return np.where(np.abs(wide) < 1e6, wide, 0.0)
+
+
 class _Pyramid:
     """A texture and its 2x2 means down to one texel; levels are made when first asked for.
 
@@ -99,16 +105,26 @@ class _Pyramid:
     def __init__(self, texture: UInt8[np.ndarray, "h w 4"]):
         self.shape = texture.shape[:2]
         self.depth = int(np.log2(max(self.shape))) + 1
-        self._linear = [LINEAR_OF_BYTE[texture[..., :3]]]
-        self._encoded = {0: texture[..., :3].astype(np.float32) / 255.0}
+        self._texture = texture
+        self._linear = {}
+        self._encoded = {}
 
-    def level(self, number: int) -> Float[np.ndarray, "h w 3"]:
-        """Encoded values 0..1 of level `number` (0 = the texture itself)."""
-        while len(self._linear) <= number:
-            self._linear.append(_halved(_halved(self._linear[-1], 0), 1))
+    def level(self, number: int) -> Float[np.ndarray, "h w c"] | UInt8[np.ndarray, "h w c"]:
+        """Encoded values of level `number`: 0 = the texture's bytes, others floats 0..255."""
+        if number == 0:
+            return self._texture
         if number not in self._encoded:
-            self._encoded[number] = srgb_from_linear(self._linear[number]).astype(np.float32)
+            encoded = srgb_from_linear(self._mean(number)) * 255.0
+            self._encoded[number] = encoded.astype(np.float32)
         return self._encoded[number]
+
+    def _mean(self, number):
+        """Linear light of a level; the finest one, four times as large as the next, is not kept."""
+        if number == 0:
+            return LINEAR_OF_BYTE[self._texture[..., :3]]
+        if number not in self._linear:
+            self._linear[number] = _halved(_halved(self._mean(number - 1), 0), 1)
+        return self._linear[number]
 
 
 def _halved(picture, axis):
@@ -130,7 +146,7 @@ def _sample(pyramid, uv, area):
     for number in np.flatnonzero(np.bincount(level)):
         rows = np.flatnonzero(level == number)
         encoded[:, rows] = _bilinear(pyramid.level(number), uv[:, rows])
-    return DECODED[(encoded * (len(DECODED) - 1) + 0.5).astype(np.int32)]
+    return DECODED[(encoded * ((len(DECODED) - 1) / 255.0) + 0.5).astype(np.int32)]
 
 
 def _bilinear(texture, uv):
@@ -141,9 +157,9 @@ def _bilinear(texture, uv):
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     right, lower = (x - left).astype(np.float32), (y - top).astype(np.float32)
     columns, rows = (left % width, (left + 1) % width), (top % height, (top + 1) % height)
-    texels = texture.reshape(-1, 3)
+    texels = texture.reshape(height * width, -1)
     total = np.zeros((len(x), 3), dtype=np.float32)
     for row, down in zip(rows, (1.0 - lower, lower), strict=True):
         for column, across in zip(columns, (1.0 - right, right), strict=True):
-            total += np.take(texels, row * width + column, axis=0) * (down * across)[:, None]
+            total += np.take(texels, row * width + column, axis=0)[:, :3] * (down * across)[:, None]
     return total.T

@@ -133,7 +133,7 @@ class BlenderSession:
         geometry = folder / "geometry.npz"
         np.savez(geometry, **geometry_arrays(mesh, cameras, self.options.crease_deg))
         self._start()
-        self._worker.send(self._item(name, geometry, folder, cameras, mesh))
+        self._worker.send(self._item(name, geometry, folder, cameras))
         self._follow(name)
         rgba = np.stack([_read_png(folder / f"{view:03d}.png") for view in range(len(cameras))])
         passes = {}
@@ -143,12 +143,11 @@ class BlenderSession:
         shutil.rmtree(folder, ignore_errors=True)
         return replace(views, rgba=rgba, passes=passes)
 
-    def _item(self, name, geometry, folder, cameras, mesh):
+    def _item(self, name, geometry, folder, cameras):
         """The worker's request for one shape."""
         options, worker = self.options, self.worker_options
         # a lamp that lights nothing would still be given samples, and only add noise
-        lowest = float(mesh.vertices[:, 2].min())
-        lamps = [vars(lamp) for lamp in options.lamps if lamp.reaches(lowest)]
+        lamps = [vars(lamp) for lamp in options.lamps if not lamp.shines_away]
         return {
             "name": name,
             "geometry": str(geometry),

@@ -29,9 +29,16 @@ class Lamp:
     watts: float
     size: float = 0.0
 
-    def reaches(self, lowest: float) -> bool:
-        """Whether any light falls on a shape whose lowest point is at height `lowest`."""
-        return self.kind != "area" or self.position[2] > max(lowest, 0.0)
+    def __post_init__(self):
+        if self.kind not in ("point", "area"):
+            raise UserError(f"lamp: unknown kind {self.kind!r}; expected point or area")
+        if self.kind == "area" and (self.size <= 0 or abs(self.position[2]) < 1.0):
+            raise UserError("lamp: an area lamp needs a size and a height of at least 1 (or -1)")
+
+    @property
+    def shines_away(self) -> bool:
+        """Whether no light falls on a shape around the origin: area lamps below it."""
+        return self.kind == "area" and self.position[2] < 0.0
 
 
 # HNSR's render script: a point lamp and two area lamps that its object scale of 100 makes 25 wide

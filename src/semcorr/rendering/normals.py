@@ -40,7 +40,12 @@ def corner_normals(
     total = np.empty_like(weighted)
     total[order] = np.repeat(sums, counts, axis=0)
     if crease_deg < 180:
-        near = _sums_within_crease(flat, weighted, order, starts, counts, crease_deg)
+        # where all faces are within half the crease of their mean, they are within it of each other
+        mean = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-300)
+        off = np.einsum("ij,ij->i", np.repeat(mean, counts, axis=0), flat[order // 3])
+        limit = np.cos(np.deg2rad(crease_deg) / 2.0)
+        sharp = np.minimum.reduceat(off, starts) < limit
+        near = _sums_within_crease(flat, weighted, order, (starts, counts, sharp), crease_deg)
         rows = np.isfinite(near[:, 0])
         total[rows] = near[rows]
     length = np.linalg.norm(total, axis=1, keepdims=True)
@@ -48,11 +53,16 @@ def corner_normals(
     return total.reshape(-1, 3, 3)
 
 
-def _sums_within_crease(flat, weighted, order, starts, counts, crease_deg):
-    """Sum of weighted normals per corner over the faces within the crease; NaN = too many faces."""
+def _sums_within_crease(flat, weighted, order, runs, crease_deg):
+    """Sum of weighted normals per corner over the faces within the crease.
+
+    `runs`: start and length of every position's corners in `order`, and whether to look at it. NaN:
+    not looked at, or too many corners.
+    """
+    starts, counts, sharp = runs
     limit = np.cos(np.deg2rad(crease_deg)) - 1e-9
     sums = np.full_like(weighted, np.nan)
-    small = counts <= MOST_CORNERS
+    small = sharp & (counts <= MOST_CORNERS)
     # one entry per corner in sorted order: where its run starts and how long it is
     run_start, run_count = (
         np.repeat(starts[small], counts[small]),

@@ -70,10 +70,10 @@ def render(
         shape = tuple(part.stop - part.start for part in window)
         if 0 in shape:
             continue
-        hits = _fill_geometry(views, view, window, shader.caster)
+        hits, normals = _fill_geometry(views, view, window, shader.caster)
         if colours:
             light = np.zeros((3, shape[0] * shape[1]), np.float32)
-            light[:, hits.ray] = shader.at_centres(hits, pixel_area(cameras, view), shape)
+            light[:, hits.ray] = shader.at_centres(hits, normals, pixel_area(cameras, view), shape)
             views.rgba[view][window] = _picture(views, view, window, shader, light, adaptive)
     return views
 
@@ -92,16 +92,17 @@ def _window(cameras, view, vertices):
 
 def _fill_geometry(views, view, window, caster):
     """Cast the rays of one view's window and write its geometry buffers."""
-    origin, directions = pixel_rays(views.cameras, view)
-    hits = caster.cast(origin, directions[window].reshape(-1, 3))
+    origin, directions = pixel_rays(views.cameras, view, window=window)
+    hits = caster.cast(origin, directions.reshape(-1, 3))
+    normals = caster.normals(hits)
     row, column = np.divmod(hits.ray, window[1].stop - window[1].start)
     at = (view, row + window[0].start, column + window[1].start)
     views.mask[at] = True
     views.depth[at] = hits.depth
     views.face_id[at] = hits.face_id
-    views.normal[at] = caster.normals(hits)[1].T
+    views.normal[at] = normals[1].T
     views.barycentric[at] = hits.weights.T
-    return hits
+    return hits, normals
 
 
 def _picture(views, view, window, shader, light, adaptive):

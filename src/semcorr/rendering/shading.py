@@ -32,8 +32,7 @@ class Shader:
         self.caster = caster
         self.options = options
         self.appearance = Appearance(caster.mesh)
-        lowest = float(caster.mesh.vertices[:, 2].min())
-        lamps = [lamp for lamp in options.lamps if lamp.reaches(lowest)]
+        lamps = [lamp for lamp in options.lamps if not lamp.shines_away]
         self.point_lamps = [lamp for lamp in lamps if lamp.kind == "point"]
         self.area_lamps = [prepare_area_lamp(lamp) for lamp in lamps if lamp.kind == "area"]
 
@@ -42,16 +41,21 @@ class Shader:
         return bytes_from_linear(light, self.options.view_transform, self.options.exposure)
 
     def at_centres(
-        self, hits: Hits, pixel_area: float, shape: tuple[int, int]
+        self,
+        hits: Hits,
+        normals: tuple[Float[np.ndarray, "3 p"], Float[np.ndarray, "3 p"]],
+        pixel_area: float,
+        shape: tuple[int, int],
     ) -> Float[np.ndarray, "3 p"]:
         """Radiance of hits of a grid of pixels, float32; soft shadows average over neighbours.
 
         Args:
             hits: at most one per pixel, `ray` = flat index of the pixel.
+            normals: of the hits, see `RayCaster.normals`.
             pixel_area: area of a pixel at depth 1.
             shape: rows and columns of the grid.
         """
-        flat, smooth = self.caster.normals(hits)
+        flat, smooth = normals
         row, column = np.divmod(hits.ray, shape[1])
         points = self._points(hits, flat, smooth, (row % 4) * 4 + column % 4)
         surface = np.concatenate([smooth, hits.depth[None].astype(np.float32)])

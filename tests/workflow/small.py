@@ -1,0 +1,241 @@
+"""A configuration that has every kind of variant once and runs in a minute, with its meshes and weights."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# What the runs ask for: tables and pictures, and the variants that no experiment needs
+TARGETS = (
+    "all",
+    "models",
+    "results/renders/placed/extra/0.json",
+    "results/voxels/s16_yaw2/extra/0.json",
+)
+# Found through the mirror; random weights under the names of released ones, so that the shipped
+# table of assets is used as it is
+VAE, FLOW, ENCODER = "trellis_ss_enc", "trellis_ss_flow_img", "dinov2_vits14"
+
+CONFIG: dict[str, Any] = {
+    "seed": 0,
+    "device": "cpu",
+    "offline": True,
+    "datasets": {
+        # chunk 0 holds numbers 0, 1 and 2 (both sources), chunk 1 number 3
+        "chairs": {"kind": "procedural", "category": "chair", "count": 4, "seed": 9, "chunks": 2},
+        "chairs_yaw": {"kind": "turned", "from": "chairs", "yaw": "random"},
+        # chunk 0 holds c (the source), d and table_a, chunk 1 holds a
+        "pack": {"kind": "folder", "root": "pack", "chunks": 2},
+        "extra": {"kind": "procedural", "category": "chair", "count": 2, "seed": 31},
+    },
+    "renders": {
+        "views": {
+            "rig": "fibonacci",
+            "views": 2,
+            "resolution": 32,
+            "backend": "raycast",
+            "samples": 1,
+        },
+        "placed": {
+            "rig": "explicit",
+            "positions": [[0.0, -2.0, 0.0]],
+            "resolution": 32,
+            "backend": "raycast",
+            "samples": 1,
+        },
+    },
+    "voxels": {"s16": {"resolution": 16}, "s16_yaw2": {"resolution": 16, "yaws": 2}},
+    "latents": {"tiny": {"kind": "trellis_ss", "voxel": "s16", "weights": VAE}},
+    "features": {
+        "states": {
+            "kind": "hnsr",
+            "latent": "tiny",
+            "weights": FLOW,
+            "render": "views",
+            "image_encoder": ENCODER,
+            "backbone": "tiny_vit",
+            "image_size": 32,
+            "timestep": 9,
+            "noise": 9,
+            "draws": 1,
+            "layer": 0,
+            "guidance": 0,
+        },
+        "lifted": {
+            "kind": "lifted",
+            "render": "views",
+            "backbone": "tiny_vit",
+            "weights": ENCODER,
+            "size": 32,
+            "layers": {"norm": 1.0},
+        },
+    },
+    "methods": {
+        "random": {"matcher": "random"},
+        "spatial": {"matcher": "spatial", "align": "yaw", "yaws": 4},
+        "nearest": {"matcher": "nearest", "feature": "lifted"},
+        "guided": {"matcher": "guided", "feature": "lifted", "yaws": 4},
+        "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
+    },
+    "models": {
+        "vae": {
+            "kind": "ss_vae",
+            "samples": 4,
+            "batch": 2,
+            "shapes": 2,
+            "validation_shapes": 1,
+            "resolution": 16,
+            "channels": [4, 8],
+            "latent_channels": 2,
+            "precision": "fp32",
+        },
+        "encoder": {
+            "kind": "multiview_contrastive",
+            "dataset": "extra",
+            "render": "views",
+            "samples": 4,
+            "batch": 2,
+            "size": 32,
+            "points": 8,
+            "held_out": 1,
+            "copies": 0,
+            "precision": "fp32",
+        },
+        "flow": {
+            "kind": "ss_flow",
+            "vae": "vae",
+            "image_encoder": "encoder",
+            "dataset": "extra",
+            "render": "views",
+            "samples": 4,
+            "batch": 2,
+            "shapes": 2,
+            "validation_shapes": 1,
+            "resolution": 16,
+            "model_channels": 16,
+            "blocks": 1,
+            "heads": 1,
+            "image_size": 32,
+            "condition_share": 0.5,
+            "precision": "fp32",
+        },
+    },
+    "coseg": {
+        "seats": {
+            "category": "chair",
+            "poses": {"aligned": "chairs", "turned": "chairs_yaw"},
+            "sources": 2,
+            "methods": ["random", "states"],
+        }
+    },
+    "keypoints": {
+        "corners": {
+            "category": "chair",
+            "poses": {"aligned": "pack"},
+            "sources": ["c"],
+            "methods": ["spatial", "nearest", "guided"],
+        }
+    },
+}
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    """Return a copy of the configuration; `changes` maps dotted paths (with __) to values."""
+    found = deepcopy(CONFIG)
+    for path, value in changes.items():
+        set_at(found, path.split("__"), value)
+    return found
+
+
+def set_at(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a value deep in nested dicts."""
+    *parents, last = path
+    for name in parents:
+        tree = tree.setdefault(name, {})
+    tree[last] = value
+
+
+PARTS = {  # name -> lower and upper corner, file frame (up +y, front +z)
+    "seat": ((-0.4, 0.0, -0.4), (0.4, 0.1, 0.4)),
+    "back": ((-0.4, 0.1, -0.4), (0.4, 0.9, -0.3)),
+    "leg": ((-0.4, -0.6, 0.3), (-0.3, 0.0, 0.4)),
+    "arm": ((0.3, 0.1, -0.3), (0.4, 0.3, 0.4)),
+}
+CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+QUADS = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+
+
+def boxes(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Return vertices (v, 3), triangles (f, 3) and the part of every triangle of a chair of boxes."""
+    vertices, faces, labels = [], [], []
+    triangles = np.concatenate([QUADS[:, [0, 1, 2]], QUADS[:, [0, 2, 3]]])
+    for number, (low, high) in enumerate(PARTS.values()):
+        low, high = np.array(low), np.array(high) * (scale, 1, 1)
+        faces.append(triangles + len(CORNERS) * number)
+        vertices.append(low + CORNERS * (high - low))
+        labels += [number] * len(triangles)
+    return np.concatenate(vertices), np.concatenate(faces), labels
+
+
+def obj_text(vertices: np.ndarray, faces: np.ndarray) -> str:
+    """Return a mesh as OBJ."""
+    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
+    return "\n".join(lines + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces]) + "\n"
+
+
+ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.obj,chair,", "table_a,table_a.obj,table,")
+
+
+def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Path:
+    """Write the folder set: items.csv, meshes, labels, keypoints, symmetry."""
+    for folder in ("labels", "keypoints"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(("a", "c", "d", "table_a")):
+        write_item(root, name, 1 + number / 10)
+    symmetry = {"keypoints": [["seat_left", "seat_right"]], "labels": [], "orbits": []}
+    (root / "symmetry.json").write_text(json.dumps(symmetry))
+    write_items(root, rows, header)
+    return root
+
+
+def write_items(root: Path, rows, header: str = "id,file,category,up") -> None:
+    """Write the item list."""
+    (root / "items.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def write_item(root: Path, name: str, scale: float) -> None:
+    """Write one mesh with its labels and keypoints."""
+    vertices, faces, labels = boxes(scale)
+    (root / f"{name}.obj").write_text(obj_text(vertices, faces))
+    label_file = {"names": list(PARTS), "faces": labels}
+    (root / f"labels/{name}.json").write_text(json.dumps(label_file))
+    points = {"names": ["seat_left", "seat_right", "top"], "vertices": [4, 0, 11]}
+    (root / f"keypoints/{name}.json").write_text(json.dumps(points))
+
+
+def write_mirror(root: Path) -> Path:
+    """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
+    import torch
+
+    from semcorr.networks.backbones import build_backbone
+    from semcorr.networks.checkpoints import save_network
+    from semcorr.networks.trellis.loading import untrained_network
+
+    networks = {
+        VAE: ("ckpts/ss_enc_conv3d_16l8_fp16", "SparseStructureEncoder", {
+            "in_channels": 1, "latent_channels": 2, "num_res_blocks": 1, "channels": [4, 8],
+            "num_res_blocks_middle": 1}),
+        FLOW: ("ckpts/ss_flow_img_dit_L_16l8_fp16", "SparseStructureFlowModel", {
+            "resolution": 8, "in_channels": 2, "out_channels": 2, "model_channels": 16,
+            "cond_channels": 96, "num_blocks": 1, "num_heads": 1}),
+    }  # fmt: skip
+    for seed, (key, (file, name, args)) in enumerate(networks.items()):
+        path = root / key / f"{file}.safetensors"
+        path.parent.mkdir(parents=True)
+        save_network(path, untrained_network(name, args, seed).state_dict(), name, args)
+    (root / ENCODER).mkdir()
+    encoder = build_backbone("tiny_vit", seed=2).module
+    torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")
+    return root
