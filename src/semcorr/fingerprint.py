@@ -104,14 +104,7 @@ def _imports(name: str) -> tuple[str, ...]:
             found.add(node.module)
             children = (f"{node.module}.{a.name}" for a in node.names)
             found.update(child for child in children if _source(child))
-        elif isinstance(node, ast.Assign) and _also(node):
-            found.update(ast.literal_eval(node.value))
     return tuple(sorted(n for n in found if _source(n)))
-
-
-def _also(node: ast.Assign) -> bool:
-    # A module that runs another as a separate process names it here, since it does not import it
-    return any(isinstance(t, ast.Name) and t.id == "RUNS_AS_PROCESS" for t in node.targets)
 
 
 def _is_ours(name: str) -> bool:

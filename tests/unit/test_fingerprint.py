@@ -83,13 +83,6 @@ def test_a_version_stands_for_the_module_and_all_that_it_imports(package):
     assert value() != before
 
 
-def test_a_module_run_as_a_process_is_named_and_counts(package):
-    edit(package / "stage.py", "def main", 'RUNS_AS_PROCESS = ("semcorr.other",)\n\n\ndef main')
-    before = value()
-    edit(package / "other.py", "x = 1", "x = 4")
-    assert value() != before
-
-
 def test_a_missing_module_is_named(package):
     with pytest.raises(ModuleNotFoundError, match="semcorr.nothing"):
         module.fingerprint("semcorr.nothing")

@@ -40,20 +40,25 @@ def asking(function):
 
 
 def edge(manifests):
-    """Input names to manifests with their stores, whose time stamps mean nothing (ancient)."""
+    """Input names to manifests with what they describe, whose time stamps mean nothing (ancient)."""
     found = {}
     for name, value in manifests.items():
         paths = [value] if isinstance(value, str) else list(value)
         found[name] = paths if isinstance(value, list) else value
-        stores = [p.removesuffix(".json") + ".zarr" for p in paths if is_chunk(p)]
-        if stores:
-            found[f"{name}_store"] = ancient(stores)
+        described = [d for d in map(described_by, paths) if d is not None]
+        if described:
+            found[f"{name}_store"] = ancient(described)
     return found
 
 
-def is_chunk(path):
-    """Whether a path is a chunk's manifest, not the JSON of weights."""
-    return not path.startswith(("results/assets/", "results/models/")) and path.count("/") > 2
+def described_by(path):
+    """Return the store, weights file or asset folder that a small JSON stands for, None for others."""
+    if path.startswith("results/models/"):
+        return path.replace("model.json", "weights.safetensors")
+    if path.startswith("results/assets/"):
+        return path.removesuffix(".json")
+    is_chunk = path.count("/") > 2
+    return path.removesuffix(".json") + ".zarr" if is_chunk else None
 
 
 def upstream(section, wildcard):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -39,6 +39,20 @@ class Variant(Strict):
     def references(self) -> Iterator[tuple[str, str, str]]:
         """Yield (field, section, name) for every reference to another entry that is set."""
         for field, info in type(self).model_fields.items():
-            for mark in info.metadata:
-                if isinstance(mark, RefersTo) and getattr(self, field) is not None:
-                    yield field, mark.section, getattr(self, field)
+            section = section_referred_to(info)
+            if section is not None and getattr(self, field) is not None:
+                yield field, section, getattr(self, field)
+
+
+def section_referred_to(info: Any) -> str | None:
+    """Return the section that a field (its pydantic `FieldInfo`) names an entry of, None for others.
+
+    The mark of an optional field, `Annotated[Name, RefersTo(...)] | None`, lies inside the union.
+    """
+    waiting = [*info.metadata, info.annotation]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, RefersTo):
+            return part.section
+        waiting += [*getattr(part, "__metadata__", ()), *get_args(part)]
+    return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from semcorr.config.base import RefersTo
+from semcorr.config.base import section_referred_to
 from semcorr.config.experiments import Experiment
 from semcorr.config.renders import Render
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
@@ -61,9 +61,9 @@ def _table(model: Any, skip: set[str] = frozenset()) -> str:
         if name in skip or name in DISCRIMINATORS.values() or name == "kind":
             continue
         meaning = info.description or ""
-        references = [m.section for m in info.metadata if isinstance(m, RefersTo)]
-        if references:
-            meaning = f"name of an entry of `{references[0]}`. {meaning}"
+        section = section_referred_to(info)
+        if section is not None:
+            meaning = f"name of an entry of `{section}`. {meaning}"
         if name in planning:
             meaning += " (*planning*)"
         cells = (f"`{info.alias or name}`", _type(info.annotation), _default(info), meaning.strip())

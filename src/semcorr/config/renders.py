@@ -29,3 +29,7 @@ class Render(Variant):
         if (self.rig == "explicit") != bool(self.positions):
             raise ValueError("`positions` must be given for rig: explicit, and only there")
         return self
+
+    def code_modules(self) -> tuple[str, ...]:
+        """Return the worker that Blender runs in a process of its own: nothing imports it."""
+        return ("semcorr.rendering.blender_worker",) if self.backend == "blender" else ()

@@ -29,8 +29,8 @@ def write_variant(job: StageJob, section: str) -> None:
 def upstream_of(job: StageJob) -> Upstream:
     """Open the readers of a job's inputs."""
     readers = {n: ChunkReader(job.input(n)) for n in READERS if n in job.inputs}
-    chunk_inputs = {"meshes", *READERS} | {f"{n}_store" for n in ("meshes", *READERS)}
-    weights = {n: job.input(n) for n in job.inputs if n not in chunk_inputs}
+    chunks = {"meshes", *READERS}
+    weights = {n: job.input(n) for n in job.inputs if n not in chunks and not n.endswith("_store")}
     return Upstream(
         meshes=ChunkReader(job.input("meshes")),
         **readers,

@@ -29,7 +29,7 @@ VERSION = 1
 SCHEMA = 1
 LICENCE = "CC0-1.0"
 # Inputs that are not another network's weights
-SHAPE_INPUTS = {"meshes", "renders", "meshes_store", "renders_store"}
+SHAPE_INPUTS = ("meshes", "renders")
 
 
 def main(job: StageJob) -> None:
@@ -78,7 +78,11 @@ def materials_of(job: StageJob, part: Path) -> Materials:
         seed=job.cfg["global_seed"],
         cached=RowBlocks(part, job.runtime.threads),
         device=device,
-        weights={name: job.input(name) for name in job.inputs if name not in SHAPE_INPUTS},
+        weights={
+            name: job.input(name)
+            for name in job.inputs
+            if name not in SHAPE_INPUTS and not name.endswith("_store")
+        },
         rendered=(lambda: rendered_shapes(job)) if "renders" in job.inputs else None,
     )
 

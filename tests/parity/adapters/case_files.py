@@ -32,21 +32,24 @@ def only_number(names, pattern: str) -> int:
     return number
 
 
-def every(array: np.ndarray, rows: int, axis: int = 0) -> np.ndarray:
-    """Keep elements 0, s, 2s, ... along an axis, with the stride s that leaves `rows` of them.
+def every(array: np.ndarray, case: dict, name: str, axis: int = 0) -> np.ndarray:
+    """Keep elements 0, s, 2s, ... along an axis of `array`, as the expected array `name` does.
 
-    Cases say the stride in many ways (in the name, in case.json, in a note); the number of rows
-    says it for all of them. Raises ValueError where it leaves a choice.
+    The stride s is in the name (`_stridedN`), in case.json, or only in a note; whatever says it, it
+    leaves as many elements as are expected. That decides where the first two do not fit, the
+    smallest such stride where several do.
     """
-    count = array.shape[axis]
-    strides = [s for s in range(1, count + 1) if -(-count // s) == rows]
-    if len(strides) != 1:
-        raise ValueError(f"{rows} of {count} elements: the stride may be any of {strides}")
-    return array[(slice(None),) * axis + (slice(None, None, strides[0]),)]
+    count, rows = array.shape[axis], shape(case, name)[axis]
+    fitting = [s for s in range(1, count + 1) if -(-count // s) == rows]
+    said = [int(n) for n in re.findall(r"_strided(\d+)$", name)] + [case.get("stride")]
+    chosen = [s for s in said if s in fitting] + fitting
+    if not chosen:
+        raise ValueError(f"{name}: no stride leaves {rows} of {count} elements")
+    return array[(slice(None),) * axis + (slice(None, None, chosen[0]),)]
 
 
-def every_cell(grid: np.ndarray, side: int) -> np.ndarray:
-    """Keep every s-th cell along the last three axes, so that `side` are left."""
+def every_cell(grid: np.ndarray, case: dict, name: str) -> np.ndarray:
+    """Do the same along the last three axes."""
     for axis in range(grid.ndim - 3, grid.ndim):
-        grid = every(grid, side, axis)
+        grid = every(grid, case, name, axis)
     return grid

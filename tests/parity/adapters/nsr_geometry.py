@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-
 from adapters.case_files import only_number, read_case
+
 from semcorr.cameras import (
     Cameras,
     hammersley_yaw_pitch,
