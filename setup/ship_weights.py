@@ -2,10 +2,10 @@
 
     python setup/ship_weights.py ss_vae=ss_vae_tiny ss_flow=ss_flow_tiny
 
-reads `results/models/ss_vae/weights.safetensors`, writes
-`resources/weights/ss_vae_tiny.safetensors` and the row `ss_vae_tiny` of `config/assets.csv` with
-the size and the sha256 of what was copied. No rule of the workflow writes there: what is shipped
-changes by this command and a commit.
+reads `results/models/ss_vae/{model.json,weights.safetensors}`, writes
+`resources/weights/ss_vae_tiny.{json,safetensors}` and the two rows `ss_vae_tiny` of
+`config/assets.csv` with the size and the sha256 of what was copied. No rule of the workflow writes
+there: what is shipped changes by this command and a commit.
 """
 
 import argparse
@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BYTES = 12_000_000  # of all weights named together
 LICENCE = "CC0-1.0"
+# file of a trained model -> suffix of the shipped copy
+FILES = {"model.json": ".json", "weights.safetensors": ".safetensors"}
 
 
 def read_rows(table):
@@ -28,20 +30,22 @@ def read_rows(table):
         return list(reader.fieldnames), list(reader)
 
 
-def with_row(columns, rows, key, content):
-    """Return the rows with the one of `key` made to describe `content` (bytes)."""
-    found = [row for row in rows if row["key"] == key]
-    if found and not found[0]["url"].startswith("repo:"):
-        raise SystemExit(f"asset {key!r} is not a shipped one: {found[0]['url'] or 'mirror only'}")
+def with_row(columns, rows, key, file, content):
+    """Return the rows with the one of `key` and `file` made to describe `content` (bytes)."""
+    for row in rows:
+        if row["key"] == key and not row["url"].startswith("repo:"):
+            raise SystemExit(f"asset {key!r} is not a shipped one: {row['url'] or 'mirror only'}")
+    found = [row for row in rows if row["key"] == key and row["file"] == file]
     row = found[0] if found else dict.fromkeys(columns, "")
     described = f"trained by this workflow on procedural shapes: {key.removesuffix('_tiny')}"
     row.update(
         key=key,
         kind="weights",
-        file=f"{key}.safetensors",
-        url=f"repo:resources/weights/{key}.safetensors",
+        file=file,
+        url=f"repo:resources/weights/{file}",
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=str(len(content)),
+        max_bytes="",
         licence=row["licence"] or LICENCE,
         non_commercial="no",
         description=row["description"] or described,
@@ -61,26 +65,27 @@ def ship(pairs, root, write):
     """Copy and enter all pairs (model, key), or none if something is missing or too large."""
     contents = {}
     for model, key in pairs:
-        source = root / "results" / "models" / model / "weights.safetensors"
-        if not source.is_file():
-            raise SystemExit(f"{source} is missing: train it with snakemake -c all {source}")
-        contents[key] = source.read_bytes()
+        for name, suffix in FILES.items():
+            source = root / "results" / "models" / model / name
+            if not source.is_file():
+                raise SystemExit(f"{source} is missing: train it with snakemake -c all {source}")
+            contents[key, key + suffix] = source.read_bytes()
     total = sum(map(len, contents.values()))
     if total > MOST_BYTES:
         raise SystemExit(f"{total} bytes of weights together, more than {MOST_BYTES}")
     table = root / "config" / "assets.csv"
     columns, rows = read_rows(table)
-    for key, content in contents.items():
-        rows = with_row(columns, rows, key, content)
-    for key, content in contents.items():
-        write_whole(root / "resources" / "weights" / f"{key}.safetensors", content)
+    for (key, file), content in contents.items():
+        rows = with_row(columns, rows, key, file, content)
+    for (_, file), content in contents.items():
+        write_whole(root / "resources" / "weights" / file, content)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(table, text.getvalue().encode())
-    for key, content in contents.items():
-        write(f"resources/weights/{key}.safetensors: {len(content) / 1e6:.1f} MB\n")
+    for (_, file), content in contents.items():
+        write(f"resources/weights/{file}: {len(content) / 1e6:.2f} MB\n")
 
 
 def parse_pair(text):

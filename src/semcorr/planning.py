@@ -89,7 +89,10 @@ class Plan:
         if section in PACKAGES:
             modules.append(f"semcorr.{PACKAGES[section]}.{self.kind(section, name)}")
             modules.extend(self.entry(section, name).code_modules())
-        return fingerprint(*modules)
+        try:
+            return fingerprint(*modules)
+        except ModuleNotFoundError as error:
+            raise UserError(f"{section}.{name}: what it names does not exist ({error})") from None
 
     def kind(self, section: str, name: str) -> str:
         """Return the name of the module that implements a variant."""
@@ -102,6 +105,12 @@ class Plan:
             if section in CHUNK_SECTIONS:
                 yield section, name
                 yield from self.behind(getattr(self.config, section)[name])
+
+    def weights_behind(self, method: str) -> set[str]:
+        """Return the names of all weights on which a method rests."""
+        entry = self.entry("methods", method)
+        entries = [entry, *(getattr(self.config, s)[n] for s, n in self.behind(entry))]
+        return {n for e in entries for _, section, n in e.references() if section == "weights"}
 
     def weights(self, name: str) -> str:
         """Return the small JSON of trained or fetched weights; the large files lie beside it."""

@@ -40,9 +40,14 @@ def changed(**changes):
 def test_shipped_configurations_are_valid(path):
     base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     over = yaml.safe_load(path.read_text())
-    for section, value in over.items():
-        base[section] = {**base[section], **value} if isinstance(value, dict) else value
-    validate(base, KEYS)
+    validate(merged(base, over), KEYS)
+
+
+def merged(base, over):
+    """Merge like `--configfile`: mappings deeply, everything else replaced."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return base | {key: merged(base.get(key), value) for key, value in over.items()}
 
 
 @pytest.mark.parametrize(
@@ -116,3 +121,41 @@ def test_generated_schema_and_reference_are_up_to_date():
     hint = "run `python -m semcorr.config.document` in the root"
     assert (ROOT / "config/schema.json").read_text() == document.schema(), hint
     assert (ROOT / "docs/config.md").read_text() == document.reference(), hint
+
+
+GRID = {
+    "voxels": {"v": {"resolution": 16}},
+    "latents": {"l": {"kind": "trellis_ss", "voxel": "v", "weights": KEYS[0]}},
+    "features": {"f": {"kind": "hnsr", "latent": "l", "weights": KEYS[0], "guidance": -1}},
+}
+
+
+def test_references_of_optional_fields_count_like_any_other():
+    pictures = {"render": "gone", "image_encoder": KEYS[0], "backbone": "tiny_vit"}
+    wrong = GRID | {"features": {"f": GRID["features"]["f"] | pictures}}
+    with pytest.raises(UserError, match="features.f.render: no entry 'gone'"):
+        validate(changed(**wrong), KEYS)
+    right = wrong | {"renders": {"gone": {"backend": "raycast"}}}
+    entry = validate(changed(**right), KEYS).features["f"]
+    assert ("render", "renders", "gone") in entry.references()
+    assert ("image_encoder", "weights", KEYS[0]) in entry.references()
+
+
+LIFTED = {"kind": "lifted", "backbone": "b", "weights": KEYS[0], "render": "r", "layers": {"n": 1}}
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ({"matcher": "nearest", "feature": "f"}, "nearest reads sites features, 'f' gives grid"),
+        (
+            {"matcher": "hierarchical", "feature": "s", "align": "yaw"},
+            "hierarchical reads grid features, 's' gives sites",
+        ),
+    ],
+)
+def test_a_matcher_that_reads_another_form_of_features_is_refused(method, message):
+    both = GRID["features"] | {"s": LIFTED}
+    there = GRID | {"features": both, "renders": {"r": {"backend": "raycast"}}}
+    with pytest.raises(UserError, match=f"methods.m.feature: {message}"):
+        validate(changed(**there, methods__m=method), KEYS)

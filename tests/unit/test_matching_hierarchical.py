@@ -247,3 +247,18 @@ def test_matcher_names_what_is_missing():
         match(blob(), blob(channels=4), OPTIONS, 0)
     with pytest.raises(ValueError, match="voxel_resolution: expected one resolution, got 32"):
         match(blob(), blob(resolution=64), OPTIONS, 0)
+
+
+def test_the_plain_function_of_the_benchmark_has_parity():
+    case = Path(__file__).parents[1] / "parity/fixtures/nsr/hierarchical_match"
+    with np.load(case / "inputs.npz") as inputs, np.load(case / "expected.npz") as expected:
+        pools, cells = [], []
+        for side in ("source", "target"):
+            tokens = inputs[f"{side}_features"].astype(np.float32)
+            pools.append(pool_levels(tokens.T.reshape(-1, 16, 16, 16), 3))
+            cells.append(occupied_cells(inputs[f"{side}_voxels64"], 64, 4))
+        levels = PLAIN.plain_match(*pools, *cells, 1.0)
+        for resolution, found in zip((4, 8, 16), levels, strict=True):
+            wanted = expected[f"source_cells_{resolution}"].tolist()
+            targets = expected[f"target_cells_{resolution}"].tolist()
+            assert [list(found[tuple(cell)][0]) for cell in targets] == wanted

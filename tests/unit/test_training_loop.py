@@ -56,7 +56,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, stop_at, preci
     stopped = Line(stop_at=stop_at)
     # a checkpoint after every step: the last one before the stop counts
     with pytest.raises(KeyboardInterrupt):
-        Training(stopped, schedule(precision=precision, checkpoint_seconds=0), tmp_path / "cut").run()
+        Training(
+            stopped, schedule(precision=precision, checkpoint_seconds=0), tmp_path / "cut"
+        ).run()
     assert read_checkpoint(tmp_path / "cut").step == stop_at
     resumed = Line()
     again = Training(resumed, plan, tmp_path / "cut").run()
@@ -68,7 +70,9 @@ def test_the_average_is_what_remains_and_it_fits(tmp_path):
     objective = Line()
     training = Training(objective, schedule(steps=300), tmp_path)
     rows = training.run()
-    assert torch.equal(weights(objective), torch.cat([v.flatten() for v in training.average.values()]))
+    assert torch.equal(
+        weights(objective), torch.cat([v.flatten() for v in training.average.values()])
+    )
     assert weights(objective).tolist() == pytest.approx([3, -1], abs=0.02)
     assert rows[-1]["loss"] < 1e-3 < rows[0]["loss"]
 

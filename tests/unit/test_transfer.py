@@ -1,5 +1,6 @@
 """Labels, keypoints and colours carried through a map."""
 
+import json
 from collections import Counter
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from semcorr.errors import ItemError
-from semcorr.matching.cells import CellMatches
+from semcorr.matching.cells import CellMatches, centres
 from semcorr.transfer.colours import (
     UNLABELLED,
     label_colours,
@@ -46,6 +47,29 @@ def test_whole_chain_equals_plain_loops():
     np.testing.assert_allclose(iou, plain_iou, atol=1e-12)
     assert weighted == pytest.approx(plain_weighted, abs=1e-12)
     assert 0 < weighted < 1
+
+
+def test_the_plain_functions_of_the_benchmark_have_parity():
+    module = benchmark("label_transfer")
+    case = Path(__file__).parents[1] / "parity/fixtures/nsr/label_transfer_iou"
+    annotation = json.loads((case / "source_annotation.json").read_text())
+    config = json.loads((case / "case.json").read_text())["config"]
+    listed = {name: np.array(points) for name, points in annotation.items()}
+    with np.load(case / "inputs.npz") as inputs, np.load(case / "expected.npz") as expected:
+        voxels = inputs["source_voxels64_file_order"]
+        labels = module.plain_annotation(centres(voxels, 64), listed, config["labels"])
+        assert labels == expected["source_voxel_labels_file_order"].tolist()
+        of_cell = module.plain_cell_labels(voxels, labels, "first")
+        assert list(of_cell.values()) == expected["source_cell_labels"].tolist()
+        predicted = expected["target_voxel_labels_file_order"]
+        parts = module.plain_cell_labels(
+            inputs["target_voxels64_file_order"], predicted, "smallest"
+        )
+        classes = module.plain_merge(parts.values(), config["gt_labels_con"])
+        assert classes == expected["target_cell_class_labels"].tolist()
+        ious, weighted = module.plain_iou(expected["target_cell_gt_classes"].tolist(), classes)
+        np.testing.assert_allclose(ious, expected["per_class_iou"], atol=1e-12)
+        assert weighted == pytest.approx(float(expected["weighted_iou_original"]), abs=1e-12)
 
 
 def test_annotation_takes_the_nearest_part_and_the_first_of_equals():

@@ -5,7 +5,7 @@ included); nothing is mocked. What it plans is taken from the log records of its
 of a rule replaces the list of outputs in the text. `test_harness.py` compares it with a real process.
 
 One request a line on stdin: {"folder": str, "arguments": [str], "answer": path}; one line `done` on stdout
-for each. The answer is JSON: {"code": exit code, "jobs": [{"rule", "outputs", "reason"}], "text": str}.
+for each. The answer is JSON: {"code": exit code, "jobs": [{"rule", "wildcards", "outputs", "reason"}], "text": str}.
 """
 
 import json
@@ -37,6 +37,7 @@ class Jobs(logging.Filter):
                     "rule": record.rule_name,
                     "outputs": [str(path) for path in record.output],
                     "reason": record.reason,
+                    "wildcards": dict(record.wildcards or {}),
                 }
             )
         return True

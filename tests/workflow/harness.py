@@ -47,20 +47,20 @@ class Plan:
     Attributes:
         code: exit code.
         outputs: files and folders of all planned jobs.
-        reasons: output -> why it is planned.
+        jobs: rule, wildcards, outputs and reason of each.
         text: everything that was printed.
     """
 
     code: int
     outputs: frozenset[str]
-    reasons: dict[str, str]
+    jobs: list[dict[str, Any]]
     text: str
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> "Plan":
         """Take the jobs out of an answer of the dry-run server."""
-        reasons = {path: job["reason"] for job in answer["jobs"] for path in job["outputs"]}
-        return cls(answer["code"], frozenset(reasons), reasons, answer["text"])
+        outputs = frozenset(path for job in answer["jobs"] for path in job["outputs"])
+        return cls(answer["code"], outputs, answer["jobs"], answer["text"])
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,31 @@ class Run:
 
     code: int
     text: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """A run under way, and the file that it prints to."""
+
+    popen: subprocess.Popen
+    output: Path
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL Snakemake alone; its children live on."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def end(self) -> Run:
+        """Wait for the end."""
+        code = self.popen.wait()
+        return Run(code, self.output.read_text())
 
 
 @dataclass
@@ -111,21 +136,29 @@ class Work:
         }
         return kept | ours | self.environment
 
-    def start(self, *arguments: str, cores: int = 2, **options: Any) -> subprocess.Popen:
-        """Start Snakemake in its own process group; output comes on stdout."""
-        command = [sys.executable, "-m", "snakemake", *self.arguments("--cores", str(cores), *arguments)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.variables(), start_new_session=True, **pipes | options
-        )
+    def start(self, *arguments: str, cores: int = 2) -> "Process":
+        """Start Snakemake in its own process group."""
+        words = self.arguments("--cores", str(cores), *arguments)
+        command = [sys.executable, "-m", "snakemake", *words]
+        # a file, not a pipe: what outlives Snakemake must still have somewhere to write to
+        text = self.folder.parent / f"run-{uuid.uuid4().hex}.txt"
+        with open(text, "w") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.variables(),
+                start_new_session=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return Process(process, text)
 
-    def run(self, *arguments: str, cores: int = 2, succeeds: bool | None = True) -> Run:
+    def run(self, *arguments: str, cores: int = 2, succeeds: bool | None = True) -> "Run":
         """Run Snakemake to its end; fail the test if its success is not the expected one."""
-        process = self.start(*arguments, cores=cores)
-        text, _ = process.communicate()
+        run = self.start(*arguments, cores=cores).end()
         if succeeds is not None:
-            assert (process.returncode == 0) == succeeds, f"exit code {process.returncode}:\n{text}"
-        return Run(process.returncode, text)
+            assert (run.code == 0) == succeeds, f"exit code {run.code}:\n{run.text}"
+        return run
 
     def plan(self, *arguments: str) -> Plan:
         """Dry run with the same command line function; see dry_run_server.py."""
@@ -237,3 +270,13 @@ def verified_stores(results: Path) -> int:
 def part_folders(results: Path) -> Iterator[list[Path]]:
     """Yield the part folders that are there now."""
     yield sorted(p for p in results.rglob("*.part-*") if p.is_dir())
+
+
+@contextlib.contextmanager
+def one_server(folder: Path, work: Work) -> Iterator[DryRuns]:
+    """Yield a server of dry runs for another copy of the repository."""
+    server = DryRuns(folder, work.variables())
+    try:
+        yield server
+    finally:
+        server.close()

@@ -5,7 +5,7 @@
 rule pair:
     log:
         "results/logs/pair.log",
-    threads: workflow.cores or 1
+    threads: 8
     resources:
         mem_mb=memory(8000),
         runtime=minutes(60),

@@ -1,4 +1,8 @@
-# Training of networks by our own rules; resumable, with checkpoints beside the weights.
+# Training of networks by our own rules; resumable: blocks and checkpoint lie beside the outputs.
+
+# An autoencoder leaves two networks, everything else one
+AUTOENCODERS = [name for name, entry in CONFIG.models.items() if entry.kind == "ss_vae"]
+OTHER_MODELS = [name for name in CONFIG.models if name not in AUTOENCODERS]
 
 
 @asking
@@ -17,7 +21,10 @@ rule train:
         "results/logs/models/{model}.log",
     benchmark:
         "results/costs/models/{model}.tsv"
-    threads: 2
+    wildcard_constraints:
+        model="|".join(OTHER_MODELS) or "(?!)",
+    # One: the order in which threads add numbers would show in the weights
+    threads: 1
     resources:
         mem_mb=memory(8000),
         runtime=minutes(240),
@@ -29,6 +36,16 @@ rule train:
         "training {wildcards.model}"
     script:
         "../scripts/train.py"
+
+
+use rule train as train_autoencoder with:
+    output:
+        manifest="results/models/{model}/model.json",
+        weights="results/models/{model}/weights.safetensors",
+        decoder="results/models/{model}/decoder.safetensors",
+        history="results/models/{model}/history.csv",
+    wildcard_constraints:
+        model="|".join(AUTOENCODERS) or "(?!)",
 
 
 rule models:

@@ -68,6 +68,19 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
+    def _matchers_get_the_form_they_read(self):
+        for name, method in self.methods.items():
+            if method.FEATURE_FORM == "none":
+                continue
+            form = self.features[method.feature].FORM
+            if form != method.FEATURE_FORM:
+                raise ValueError(
+                    f"methods.{name}.feature: {method.matcher} reads {method.FEATURE_FORM} features,"
+                    f" {method.feature!r} gives {form}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _yaw_search_has_yaws(self):
         for name, method in self.methods.items():
             if method.matcher == "hierarchical" and method.align == "yaw":

@@ -77,8 +77,13 @@ def base_entry(datasets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[
 
 
 def root_of(entry: Mapping[str, Any]) -> str:
-    """Return the folder of a folder set with variables and ~ expanded."""
-    return os.path.expanduser(os.path.expandvars(entry["root"]))
+    """Return the folder of a folder set with variables and ~ expanded.
+
+    Links in it stay as they are and a relative folder stays relative: files below it are inputs of jobs,
+    and data or a working folder that moved behind the same path must not look like other inputs.
+    """
+    root = os.path.expanduser(os.path.expandvars(entry["root"]))
+    return root if ".." in root.split(os.sep) else os.path.normpath(root)
 
 
 def chunks_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[int, list[Member]]:
@@ -97,9 +102,9 @@ def procedural_id(category: str, family: int, index: int) -> str:
 
 def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     """Return the mesh files (and named texture files) of usable members that are there."""
-    if entry["kind"] != "folder":
+    if "root" not in entry:
         return []
-    root = os.path.realpath(root_of(entry))
+    root = root_of(entry)
     found = []
     for member in members:
         if member.status == "ok":
@@ -110,9 +115,9 @@ def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     """Return the label, keypoint and symmetry files of members that are there."""
-    if entry["kind"] != "folder":
+    if "root" not in entry:
         return []
-    root = os.path.realpath(root_of(entry))
+    root = root_of(entry)
     names = [
         f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS
     ]
@@ -125,8 +130,13 @@ def _inside(root: str, names: list[str]) -> list[str]:
     return [
         path
         for path in paths
-        if os.path.isfile(path) and os.path.commonpath([root, os.path.realpath(path)]) == root
+        if os.path.isfile(path) and _is_below(root, path)
     ]
+
+
+def _is_below(root: str, path: str) -> bool:
+    real = os.path.realpath(root)
+    return os.path.commonpath([real, os.path.realpath(path)]) == real
 
 
 @lru_cache(maxsize=32)
@@ -138,6 +148,8 @@ def _procedural(category: str, family: int, count: int) -> dict[str, Member]:
 @lru_cache(maxsize=32)
 def _folder(root: str, items: str) -> dict[str, Member]:
     path = Path(root) / items
+    if set(str(path)) & set(FORBIDDEN_IN_NAMES):
+        raise UserError(f"{path}: the path of an item list may not hold braces; use a link")
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle, strict=True))
@@ -151,8 +163,7 @@ def _folder(root: str, items: str) -> dict[str, Member]:
         if rows and column not in rows[0]:
             raise UserError(f"{path}: no column {column!r}; columns are {', '.join(rows[0])}")
     counts = Counter(row["id"] for row in rows)
-    real_root = os.path.realpath(root)
-    members = (_folder_member(real_root, row, counts[row["id"]]) for row in rows)
+    members = (_folder_member(root, row, counts[row["id"]]) for row in rows)
     return {m.id: m for m in sorted(members, key=lambda m: m.id)}
 
 
@@ -177,9 +188,8 @@ def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, 
             None,
         )
     path = os.path.join(root, name)
-    real = os.path.realpath(path)
-    if os.path.commonpath([root, real]) != root:
+    if not _is_below(root, path):
         return "outside", f"file {name!r} leaves the folder of the data set", None
-    if not os.path.isfile(real):
+    if not os.path.isfile(path):
         return "missing", f"file {name!r} is not there", None
     return "ok", "", path

@@ -48,7 +48,7 @@ def encode(encoder, cells: np.ndarray, resolution: int) -> np.ndarray:
     """
     device = next(encoder.parameters()).device
     grid = torch.from_numpy(occupancy(cells, resolution))[None, None].float().to(device)
-    latent = encoder(grid)[0].float().cpu().numpy()
+    latent = encoder(grid).mean[0].float().cpu().numpy()
     if not np.isfinite(latent).all():
         raise ItemError("latent is not finite")
     return latent

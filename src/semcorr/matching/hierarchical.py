@@ -217,8 +217,7 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     Args:
         source: needs grids and voxels; its first yaw is used.
         target: needs grids and voxels; with `align: yaw` one of its yaws is chosen.
-        options: `levels`, `radius`, `align` ("none" or "yaw"), `chamfer_weight`; `mutual` if it has
-            one.
+        options: `levels`, `radius`, `align` ("none" or "yaw"), `chamfer_weight`, `mutual`.
         seed: unused, the search draws nothing.
 
     Returns:
@@ -236,12 +235,11 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     target_cells = occupied_cells(target.voxels[yaw], resolution, factor)
     source_pools = pool_levels(source_grids[0], options.levels)
     target_pools = pool_levels(target_grids[yaw], options.levels)
-    mutual = getattr(options, "mutual", False)
     there = match_pooled(
-        source_pools, target_pools, source_cells, target_cells, options.radius, mutual
+        source_pools, target_pools, source_cells, target_cells, options.radius, options.mutual
     )[-1]
     back = match_pooled(
-        target_pools, source_pools, target_cells, source_cells, options.radius, mutual
+        target_pools, source_pools, target_cells, source_cells, options.radius, options.mutual
     )[-1]
     ours = source.turned_sites(0), source.voxels[0]
     theirs = target.turned_sites(yaw), target.voxels[yaw]

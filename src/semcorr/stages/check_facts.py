@@ -24,6 +24,7 @@ from pathlib import Path
 from semcorr.assets.records import read_record, state_of
 from semcorr.assets.sources import mirror_from_environment
 from semcorr.assets.table import AssetRow, read_table, repository_root
+from semcorr.errors import SemcorrError
 
 PYTHON_WANTED = (3, 11)
 # module -> (distribution, what needs it: all, or only some targets)
@@ -240,10 +241,30 @@ def _asset(key: str, rows: Sequence[AssetRow], assets_dir: Path, mirror: str | N
 
 
 def default_weights(config: Path) -> list[str]:
-    """Return the weights that the default configuration names.
+    """Return the weights behind the experiments of the default configuration.
 
-    Read as text: a YAML library that does not import must not take this answer with it.
+    Where a library that reads it does not import, every name that the text gives as weights: a broken
+    library must not take this answer with it.
     """
+    try:
+        return _weights_of_experiments(config)
+    except (ImportError, SemcorrError):
+        return _weights_in_text(config)
+
+
+def _weights_of_experiments(config: Path) -> list[str]:
+    import yaml
+
+    from semcorr.assets.table import asset_keys
+    from semcorr.config.load import validate
+    from semcorr.planning import Plan
+
+    plan = Plan(validate(yaml.safe_load(config.read_text(encoding="utf-8")), asset_keys()))
+    experiments = [*plan.config.coseg.values(), *plan.config.keypoints.values()]
+    return sorted({w for e in experiments for m in e.methods for w in plan.weights_behind(m)})
+
+
+def _weights_in_text(config: Path) -> list[str]:
     try:
         lines = config.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

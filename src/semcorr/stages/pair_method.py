@@ -63,7 +63,7 @@ class PairMethods:
                     f" {', '.join(self._config.methods)}"
                 )
             entry = self._config.methods[asked]
-            self._bring(entry, Patience())
+            self._bring(asked, Patience())
             return Choice(asked, entry, (f"{asked}: asked for",))
         reasons = []
         for name in AUTO_ORDER:
@@ -72,7 +72,7 @@ class PairMethods:
                 continue
             entry = self._config.methods[name]
             try:
-                self._bring(entry, SHORT)
+                self._bring(name, SHORT)
             except (UserError, OSError) as error:
                 reasons.append(f"{name}: {str(error).splitlines()[0]}")
                 continue
@@ -84,8 +84,8 @@ class PairMethods:
         manifest = Path(weights_manifest(name, trained=name in self._config.models))
         return self._results.parent / manifest
 
-    def _bring(self, entry: Variant, patience: Patience) -> None:
-        for name in sorted(_weights_behind(self._config, entry)):
+    def _bring(self, method: str, patience: Patience) -> None:
+        for name in sorted(Plan(self._config).weights_behind(method)):
             if name in self._config.models:
                 if not self.weights(name).exists():
                     raise UserError(f"{name} is not trained yet: snakemake -c all models")
@@ -101,9 +101,3 @@ class PairMethods:
                 accept_licences=self._runtime.accept_licences,
                 timeouts=patience,
             )
-
-
-def _weights_behind(config: Config, method: Variant) -> set[str]:
-    entries = [method]
-    entries += [getattr(config, section)[name] for section, name in Plan(config).behind(method)]
-    return {n for e in entries for _, section, n in e.references() if section == "weights"}

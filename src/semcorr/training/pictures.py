@@ -93,3 +93,10 @@ def recoloured(
         colour = colour + random.normal(0, 0.03, colour.shape).astype(np.float32)
     picture = np.clip(colour, 0, 1) * alpha + background * (1 - alpha)
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+
+
+def on_white(rgba: UInt8[np.ndarray, "h w 4"]) -> Float[Tensor, "3 h w"]:
+    """Lay a picture on white, RGB in 0..1, channels first: what features are made on."""
+    values = rgba.astype(np.float32) / 255
+    picture = values[..., :3] * values[..., 3:] + 1 - values[..., 3:]
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))

@@ -11,11 +11,14 @@ from semcorr.cameras import (
     hammersley_yaw_pitch,
     lens_mm,
     make_cameras,
+    opengl_from_opencv,
     positions_on_sphere,
+    rigid_inverse,
 )
 from semcorr.datasets.folder import read_item_mesh
-from semcorr.geometry.frames import normalise, used_vertices, world_from_file
+from semcorr.geometry.frames import used_vertices, world_from_file
 from semcorr.geometry.reader import read_mesh, read_object_boxes
+from semcorr.geometry.transforms import apply
 from semcorr.geometry.voxels import voxelise
 from semcorr.matching.cells import centres, occupied_cells
 from semcorr.rendering import raycast
@@ -34,7 +37,7 @@ def case_voxelise(case_dir: Path) -> dict[str, np.ndarray]:
         found[f"{name}_centres"] = centres(cells, finest)
         for grid in grids:
             found[f"{name}_cells{grid}"] = occupied_cells(cells, finest, finest // grid)
-        # not through the coarser levels: in the order that the voxels themselves are given
+        # as voxelised: sorted already
         found[f"{name}_cells{finest}"] = cells
     return found
 
@@ -69,7 +72,7 @@ def case_cameras_and_normalisation(case_dir: Path) -> dict[str, np.ndarray]:
     }
     found = {f"yaw_pitch_n{n}": yaw_pitch for n, yaw_pitch in directions.items()}
     found[f"camera_positions_n{views}"] = positions_on_sphere(directions[views], inputs["radius"])
-    found[f"camera_to_world_n{views}"] = rig.world_from_cam_opengl
+    found[f"camera_to_world_n{views}"] = opengl_from_opencv(rigid_inverse(rig.cam_from_world))
     found["lens_mm"] = lens_mm(float(inputs["fov_rad"]), float(inputs["sensor_mm"]))
 
     meshes = {}
@@ -78,9 +81,10 @@ def case_cameras_and_normalisation(case_dir: Path) -> dict[str, np.ndarray]:
         meshes[name], _ = read_item_mesh(case_dir, {"file": file})
         matrix = world_from_file(used_vertices(read_mesh(case_dir / file)))
         found |= _placed(name, suffix, matrix, meshes[name].vertices)
+    file = read_mesh(case_dir / "model.glb")
     boxes = read_object_boxes(case_dir / "model.glb")
-    legacy, matrix = normalise(read_mesh(case_dir / "model.glb"), legacy_boxes=boxes)
-    found |= _placed("glb", "_original", matrix, legacy.vertices)
+    matrix = world_from_file(used_vertices(file), legacy_boxes=boxes)
+    found |= _placed("glb", "_original", matrix, apply(matrix, file.vertices))
 
     with raycast.open_renderer(RenderOptions(samples=SAMPLES)) as renderer:
         found["alpha_masks"] = renderer.render(meshes["obj"], rig).rgba[..., 3]

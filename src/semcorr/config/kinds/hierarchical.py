@@ -19,6 +19,7 @@ class Options(Matcher):
     feature: Annotated[Name, RefersTo("features")]
     levels: int = Field(3, ge=1, le=8, description="1 = flat nearest neighbour on the latent grid")
     radius: float = Field(1.0, ge=0, le=8, description="neighbourhood of parent cells, in cells")
+    mutual: bool = Field(False, description="keep only cells that choose each other")
     align: Literal["none", "yaw"] = Field(
         "none",
         description="`yaw`: best of the yaws that the feature's voxels hold (extracted anew)",

@@ -1,6 +1,6 @@
 """Hidden states of the sparse-structure flow network (HNSR steps 2-5)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ SECTION = "features"
 
 class Options(Variant):
     """Single-step features; defaults are the published setting (clean latent at timestep 11, layer 9)."""
+
+    FORM: ClassVar[Literal["grid"]] = "grid"
 
     kind: Literal["hnsr"]
     latent: Annotated[Name, RefersTo("latents")]

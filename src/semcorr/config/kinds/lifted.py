@@ -1,6 +1,6 @@
 """Image features lifted to the surface: mean over the views in which a point is visible."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ SECTION = "features"
 
 class Options(Variant):
     """Features of a frozen image network on the vertices and surface samples of a shape."""
+
+    FORM: ClassVar[Literal["sites"]] = "sites"
 
     kind: Literal["lifted"]
     render: Annotated[Name, RefersTo("renders")]

@@ -23,11 +23,17 @@ class Options(Training):
         2, ge=0, le=16, description="copies of each shape in other proportions, by the ray caster"
     )
     deformation: float = Field(
-        0.6, ge=0, le=2, description="largest log of a part's stretch in copies"
+        0.4, ge=0, le=2, description="largest log of a part's stretch in copies"
     )
     stretch: float = Field(
-        0.4, ge=0, le=1, description="largest log of a part's stretch in pictures"
+        0.2, ge=0, le=1, description="largest log of a part's stretch in pictures"
     )
-    points: int = Field(128, ge=8, description="surface points per pair of views")
-    temperature: float = Field(0.07, gt=0, le=1)
+    points: int = Field(96, ge=8, description="surface points that both pictures of a pair show")
+    others: int = Field(
+        96, ge=8, description="further points of each picture, to be told from them"
+    )
+    place_weight: float = Field(
+        0.5, ge=0, description="weight of reading height, radius and slope from the descriptors"
+    )
+    temperature: float = Field(0.1, gt=0, le=1)
     sigma: float = Field(0.05, gt=0, le=1, description="width of the target, longest side = 1")

@@ -1,0 +1,55 @@
+"""Nothing is skipped by accident: the one reason to skip is a missing CUDA device.
+
+Tests marked `cuda` are skipped where there is none. Any other skip, and every expected failure, is a
+failure of that test.
+"""
+
+import pytest
+
+REASON = "no CUDA device"
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests marked `cuda` where there is no device; torch is loaded only if there are any."""
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if marked and not _cuda():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=REASON))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item):
+    """Turn skips and expected failures into failures."""
+    report = yield
+    allowed = item.get_closest_marker("cuda") and not _cuda()
+    if hasattr(report, "wasxfail"):
+        _fail(report, f"{item.nodeid} is marked xfail: {report.wasxfail}")
+        del report.wasxfail
+    elif report.skipped and not (allowed and report.when == "setup"):
+        _fail(report, f"{item.nodeid} was skipped: {_reason(report)}")
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(collector):
+    """Turn files that skip themselves (importorskip) into errors."""
+    report = yield
+    if report.skipped:
+        _fail(report, f"{collector.nodeid} was skipped as a whole: {_reason(report)}")
+    return report
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _reason(report) -> str:
+    # (file, line, "Skipped: reason")
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+def _fail(report, text: str) -> None:
+    report.outcome = "failed"
+    report.longrepr = f"{text}\nOnly tests marked `cuda` may be skipped (tests/conftest.py)."

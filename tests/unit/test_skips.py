@@ -1,0 +1,71 @@
+"""tests/conftest.py: only tests marked `cuda` may be skipped, and only without a device."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[2]
+TESTS = """
+import pytest, unittest
+
+def test_passes(): pass
+@pytest.mark.cuda
+def test_on_cuda(): pass
+@pytest.mark.skip(reason="not today")
+def test_marked(): pass
+def test_skips_itself(): pytest.skip("from inside")
+@pytest.mark.cuda
+def test_cuda_skips_itself(): pytest.skip("another reason") if CUDA else None
+@pytest.fixture
+def missing(): pytest.skip("in a fixture")
+def test_fixture(missing): pass
+@pytest.mark.xfail(reason="known")
+def test_xfails(): assert False
+@pytest.mark.xfail(reason="mended")
+def test_xpasses(): pass
+class TestOld(unittest.TestCase):
+    @unittest.skip("the old way")
+    def test_unittest(self): pass
+"""
+
+
+def run(folder, text):
+    shutil.copyfile(ROOT / "tests/conftest.py", folder / "conftest.py")
+    shutil.copyfile(ROOT / "pyproject.toml", folder / "pyproject.toml")
+    (folder / "test_some.py").write_text(f"CUDA = {torch.cuda.is_available()}\n{text}")
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_every_other_skip_fails_by_name(tmp_path):
+    done = run(tmp_path, TESTS)
+    assert done.returncode == 1
+    failed = re.findall(r"^FAILED \S*::(\w+)|^ERROR \S*::(\w+)", done.stdout, re.M)
+    expected = {
+        "test_marked",
+        "test_skips_itself",
+        "test_fixture",
+        "test_xfails",
+        "test_xpasses",
+        "test_unittest",
+    }
+    if torch.cuda.is_available():
+        expected |= {"test_cuda_skips_itself"}
+    assert {a or b for a, b in failed} == expected
+    assert "not today" in done.stdout and "in a fixture" in done.stdout
+
+
+def test_missing_cuda_alone_passes(tmp_path):
+    done = run(tmp_path, "import pytest\n@pytest.mark.cuda\ndef test_on_cuda(): pass\n")
+    assert done.returncode == 0, done.stdout
+    assert ("1 passed" if torch.cuda.is_available() else "1 skipped") in done.stdout
+
+
+def test_a_file_that_skips_itself_fails(tmp_path):
+    done = run(tmp_path, "import pytest\npytest.importorskip('no_such_module')\n")
+    assert done.returncode != 0
+    assert "skipped as a whole" in done.stdout

@@ -1,0 +1,287 @@
+"""Bad meshes, labels and item lists, and a disk that fills up, through the workflow itself."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import harness
+import pytest
+import small
+
+HEADER = "id,file,category,up"
+GOOD = ("good_a", "good_b", "good c \N{LATIN SMALL LETTER E WITH ACUTE}")
+# id -> (status, what its reason must say); the reason also names the file
+BAD = {
+    "empty": ("failed", "empty.obj: the file is empty"),
+    "truncated": ("failed", "truncated.glb: "),
+    "no_faces": ("failed", "no_faces.ply: has no faces"),
+    "nan": ("failed", "nan.obj: has NaN or infinite coordinates"),
+    "cloud": ("failed", "cloud.obj: is a point cloud: 32 points"),
+    "huge": ("failed", "huge.obj: has huge coordinates"),
+    "axis": ("failed", "axis.obj: wrong up axis '+w'"),
+    "twice": ("duplicate", "id 'twice' is given 2 times"),
+    "braces": ("bad_name", "file name 'br{a}ces.obj'"),
+    "outside": ("outside", "file '../outside.obj' leaves the folder"),
+    "link": ("outside", "file 'link.obj' leaves the folder"),
+    "gone": ("missing", "file 'gone.obj' is not there"),
+    "text": ("failed", "text.obj: "),
+    "sla/sh": ("bad_name", "id 'sla/sh'"),
+}
+# Meshes are fine, what is said of them is not
+BAD_TRUTH = {
+    "labels": ("failed", "labels/labels.json: unknown label 'sofa'"),
+    "points": ("failed", "keypoints/points.json: vertex 99 is out of range"),
+}
+CONFIG = {
+    "device": "cpu",
+    "min_coverage": 0.9,
+    "datasets": {"pack": {"kind": "folder", "root": "pack"}},
+    "methods": {"spatial": {"matcher": "spatial"}},
+    "renders": {"views": small.CONFIG["renders"]["views"]},
+    "coseg": {
+        "seats": {
+            "category": "chair",
+            "poses": {"aligned": "pack"},
+            "sources": ["good_a"],
+            "methods": ["spatial"],
+        }
+    },
+}
+
+
+def write_bad_pack(root: Path) -> Path:
+    """Write good and bad items side by side."""
+    root.mkdir(parents=True)
+    for folder in ("labels", "keypoints"):
+        (root / folder).mkdir()
+    vertices, faces, _ = small.boxes()
+    text = small.obj_text(vertices, faces)
+    for name in (*GOOD, *BAD, *BAD_TRUTH, "texture"):
+        if "/" not in name:
+            small.write_item(root, name, 1.0)
+    (root / "empty.obj").write_bytes(b"")
+    (root / "truncated.glb").write_bytes(b"glTF\x02\x00\x00\x00\xff\xff\x00\x00\x10\x00")
+    (root / "no_faces.ply").write_text(PLY_WITHOUT_ANYTHING)
+    (root / "nan.obj").write_text(text.replace("v -0.4", "v nan", 1))
+    (root / "cloud.obj").write_text("".join(line + "\n" for line in text.split("\n") if line[:1] == "v"))
+    (root / "huge.obj").write_text(text.replace("v -0.4", "v 1e37", 1))
+    (root / "text.obj").write_text("f 1 2 9999\nnot a mesh\n")
+    (root / "br{a}ces.obj").write_text(text)
+    (root.parent / "outside.obj").write_text(text)
+    (root / "link.obj").unlink()
+    (root / "link.obj").symlink_to("../outside.obj")
+    (root / "gone.obj").unlink()
+    (root / "texture.obj").write_text("mtllib texture.mtl\nusemtl wood\n" + text)
+    (root / "texture.mtl").write_text("newmtl wood\nKd 1 1 1\nmap_Kd nowhere.png\n")
+    wrong = {"names": ["seat"], "faces": ["sofa"] * len(faces)}
+    (root / "labels/labels.json").write_text(json.dumps(wrong))
+    (root / "keypoints/points.json").write_text(json.dumps({"names": ["p"], "vertices": [99]}))
+    files = {"truncated": "truncated.glb", "no_faces": "no_faces.ply", "braces": "br{a}ces.obj",
+             "outside": "../outside.obj", "sla/sh": "good_a.obj"}  # fmt: skip
+    rows = [f"{n},{files.get(n, n + '.obj')},chair," for n in (*GOOD, *BAD, *BAD_TRUTH, "texture")]
+    rows = [row + ("+w" if row.startswith("axis,") else "") for row in rows]
+    small.write_items(root, [*rows, "twice,good_a.obj,chair,"], HEADER)
+    return root
+
+
+PLY_WITHOUT_ANYTHING = """ply
+format ascii 1.0
+element vertex 0
+property float x
+property float y
+property float z
+element face 0
+property list uchar int vertex_indices
+end_header
+"""
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, repository, server):
+    folder = tmp_path_factory.mktemp("bad") / "work"
+    found = harness.Work(folder, repository, {}, server)
+    write_bad_pack(folder / "pack")
+    found.write_config(CONFIG)
+    return found
+
+
+@pytest.fixture(scope="module")
+def first_run(work):
+    """One run of everything: most items fail, so it must end with 1."""
+    return work.run("results/coseg/seats.json", succeeds=False)
+
+
+def rows(work, name):
+    """Return {id: row} of a manifest."""
+    items = json.loads((work.results / name).read_text())["items"]
+    return {item["id"]: item for item in items}
+
+
+def test_every_bad_item_is_a_row_with_its_reason_and_the_others_are_there(work, first_run):
+    found = rows(work, "meshes/pack/0.json")
+    assert found.keys() == {*GOOD, *BAD, *BAD_TRUTH, "texture"}
+    for item_id, (status, reason) in BAD.items():
+        assert found[item_id]["status"] == status, found[item_id]
+        assert reason in found[item_id]["reason"], found[item_id]
+    assert {i for i, row in found.items() if row["status"] == "ok"} == {
+        *GOOD, *BAD_TRUTH, "texture"}  # fmt: skip
+    reader_items = harness.verified_stores(work.results)
+    assert reader_items > len(GOOD)
+
+
+def test_bad_truth_spoils_the_truth_alone(work, first_run):
+    found = rows(work, "truth/pack/0.json")
+    for item_id, (status, reason) in BAD_TRUTH.items():
+        assert (found[item_id]["status"], reason in found[item_id]["reason"]) == (status, True)
+    for item_id in BAD:
+        assert found[item_id]["status"] == "upstream_failed"
+        assert found[item_id]["reason"]
+    assert {i for i, row in found.items() if row["status"] == "ok"} == {*GOOD, "texture"}
+
+
+def test_a_missing_texture_is_said_and_harms_nothing(work, first_run):
+    log = (work.results / "logs/meshes/pack/0.log").read_text()
+    assert "texture.mtl: texture nowhere.png is missing" in log or (
+        "texture.obj: texture nowhere.png is missing" in log
+    ), log
+    assert "WARNING" in log
+
+
+def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
+    assert first_run.code == 1
+    good = len(GOOD) + len(BAD_TRUTH) + 1 - 1  # without the source itself
+    pairs = good + len(BAD)
+    assert f"only {good / pairs:.0%} of {pairs} pairs have a map (min_coverage: 90%)" in first_run.text
+    assert "most frequent reasons:" in first_run.text
+    assert "1 x upstream_failed: " in first_run.text
+    assert "retry_failed" in first_run.text
+    assert "Traceback" not in first_run.text
+    assert not (work.results / "coseg/seats.json").exists()
+
+
+def test_enough_coverage_ends_with_0_and_computes_nothing_again(work, first_run):
+    made = (work.results / "matches/spatial/seats/aligned/0.json").stat().st_mtime_ns
+    work.write_config(CONFIG | {"min_coverage": 0.2})
+    work.run("results/coseg/seats.json")
+    assert (work.results / "matches/spatial/seats/aligned/0.json").stat().st_mtime_ns == made
+    table = json.loads((work.results / "coseg/seats.json").read_text())
+    targets = table["methods"]["spatial"]["aligned"]["targets"]
+    assert {pair["target"] for pair in targets} >= set(GOOD) - {"good_a"}
+    assert work.plan("results/coseg/seats.json").outputs == frozenset()
+
+
+def test_retry_failed_computes_only_failed_rows(work, first_run):
+    before = (work.results / "meshes/pack/0.json").read_bytes()
+    run = work.run("retry_failed")
+    assert f"{len(BAD) + len(BAD_TRUTH) + len(BAD)} rows will be computed again" in run.text
+    assert not (work.results / "meshes/pack/0.json").exists()
+    kept = list((work.results / "meshes/pack").glob("0.part-*/*.npz"))
+    assert len(kept) == len(GOOD) + len(BAD_TRUTH) + 1
+    work.run("results/meshes/pack/0.json")
+    log = (work.results / "logs/meshes/pack/0.log").read_text()
+    assert f"resuming: {len(kept)} of {len(kept) + len(BAD)} meshs are done" in log
+    assert (work.results / "meshes/pack/0.json").read_bytes() == before
+
+
+def test_an_item_that_was_mended_is_planned_and_used(work, first_run):
+    pack = work.folder / "pack"
+    mended = harness.Work(work.folder, work.repository, work.environment, work.server)
+    shutil.copy(pack / "good_a.obj", pack / "gone.obj")
+    assert "results/meshes/pack/0.json" in mended.plan("results/coseg/seats.json").outputs
+    mended.run("results/meshes/pack/0.json")
+    found = rows(work, "meshes/pack/0.json")
+    assert found["gone"]["status"] == "ok"
+    assert found["empty"]["status"] == "failed"
+
+
+LISTS = {
+    "no list": (None, "no such item list; set `root`"),
+    "no file column": (b"id,mesh\na,a.obj\n", "no column 'file'"),
+    "not text": (b"\xff\xfe\x00\x01\xff", "not readable as CSV in UTF-8"),
+    "an unclosed quote": (b'id,file\na,"a.obj\n', "not readable as CSV"),
+    "nothing but a header": (b"id,file,category\n", "no item of pack has category 'chair'"),
+}
+
+
+def test_item_lists_that_cannot_be_read_stop_in_one_line(tmp_path, repository, server):
+    works = []
+    for number, (content, _) in enumerate(LISTS.values()):
+        work = harness.Work(tmp_path / str(number), repository, {}, server)
+        (work.folder / "pack").mkdir(parents=True)
+        if content is not None:
+            (work.folder / "pack/items.csv").write_bytes(content)
+        work.write_config(CONFIG)
+        works.append(work)
+    braces = harness.Work(tmp_path / "braces", repository, {}, server)
+    small.write_pack(braces.folder / "pa{c}k")
+    braces.write_config(CONFIG | {"datasets": {"pack": {"kind": "folder", "root": "pa{c}k"}}})
+    works.append(braces)
+    plans = server.plans([(work, ["results/coseg/seats.json"]) for work in works])
+    messages = [message for _, message in LISTS.values()] + ["may not hold braces"]
+    for plan, message in zip(plans, messages, strict=True):
+        assert plan.code == 1
+        assert message in plan.text
+        assert "Traceback" not in plan.text, plan.text
+
+
+# -- a disk that fills up ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str):
+    """Yield a function that frees space on a disk of that size mounted at `folder`.
+
+    Where mounting is not allowed, no process may write a file larger than that: the error is another
+    (EFBIG), what must happen is the same.
+    """
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
+        try:
+            yield lambda: subprocess.run(
+                ["mount", "-o", "remount,size=512m", str(folder)], check=True
+            )
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))
+    try:
+        yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", ["200k", "1200k"])
+def test_a_disk_that_fills_up_is_a_transient_failure(size, tmp_path, repository, server):
+    """Nothing is remembered as failed; once there is room, the same command finishes and is right."""
+    target = "results/renders/views/many/0.json"
+    config = {
+        "datasets": {"many": {"kind": "procedural", "count": 12, "seed": 4}},
+        "renders": {"views": small.CONFIG["renders"]["views"] | {"resolution": 64}},
+    }
+    work = harness.Work(tmp_path / "work", repository, {}, server)
+    work.write_config(config)
+    with small_disk(work.results, size) as free:
+        full = work.run(target, succeeds=False)
+        assert "No space left on device" in full.text or "File too large" in full.text, full.text
+        manifests = [p for p in work.results.rglob("0.json") if ".part-" not in p.as_posix()]
+        for path in manifests:
+            statuses = {item["status"] for item in json.loads(path.read_text())["items"]}
+            assert statuses == {"ok"}, path
+        assert not (work.results / "renders/views/many/0.json").exists()
+        assert not [p for p in work.results.rglob("*.part-*/*.json") if "packed.zarr" not in p.parts]
+        free()
+        work.run(target)
+        found = work.contents()
+        assert harness.verified_stores(work.results) == 24
+        assert work.plan(target).outputs == frozenset()
+        assert not list(work.results.rglob("*.part-*"))
+    other = harness.Work(tmp_path / "other", repository, {}, server)
+    other.write_config(config)
+    other.run(target)
+    assert found == other.contents()

@@ -1,0 +1,450 @@
+"""The rerun contract: what is planned after a change, on the real Snakefile with a small configuration.
+
+Every key of every variant section goes through Snakemake itself: a dry run in a forked child of a server that
+has imported Snakemake once (a third of a second each; `test_harness.py` compares it with a process of its
+own). The expected files come from walk.py, which knows the design's table of artefacts and the
+configuration's references, and neither Snakemake nor semcorr.planning.
+"""
+
+import os
+import shutil
+import time
+from copy import deepcopy
+
+import alternatives
+import harness
+import pytest
+import small
+from walk import Walk
+
+KEYS = alternatives.keys()
+
+
+@pytest.fixture(scope="module")
+def before(prepared):
+    """What should be there after the prepared run."""
+    return Walk(small.CONFIG, prepared.folder).everything()
+
+
+@pytest.fixture(scope="module")
+def plans(prepared, tmp_path_factory):
+    """Function {name: configuration (or text)} -> {name: plan}; results are shared, never changed."""
+    write_other_packs(prepared)
+
+    def make(configs, repository=None):
+        works = {}
+        for name, config in configs.items():
+            works[name] = prepared.clone(tmp_path_factory.mktemp("clone") / "work")
+            (works[name].folder / "pack").symlink_to(prepared.folder / "pack")
+            (works[name].folder / "pack_elsewhere").symlink_to(prepared.folder / "pack_elsewhere")
+            works[name].write_config(config)
+        found = prepared.server.plans([(work, small.TARGETS) for work in works.values()])
+        return dict(zip(works, found, strict=True))
+
+    return make
+
+
+def write_other_packs(prepared):
+    """Write what `root` and `items` may name instead: the same item list, a folder of its own."""
+    shutil.copy2(prepared.folder / "pack/items.csv", prepared.folder / "pack/items_again.csv")
+    small.write_pack(prepared.folder / "pack_elsewhere")
+
+
+@pytest.fixture(scope="module")
+def key_plans(plans):
+    """Plans of all changed keys, made as many at once as there are processors."""
+    return plans({str(key): key.config for key in KEYS})
+
+
+def test_the_walk_knows_every_file_of_the_prepared_run(prepared, before):
+    found = {
+        f"results/{path.relative_to(prepared.results).as_posix()}"
+        for path in prepared.results.rglob("*")
+        if path.suffix in (".json", ".zarr", ".png", ".csv", ".safetensors")
+        and ".zarr/" not in path.as_posix()
+        and not any(part.startswith(".") for part in path.parts)
+        and "results/assets/" not in path.as_posix()
+    }
+    named = {path for path in before.signatures if not path.startswith("results/assets/")}
+    assert named - found == set()
+    # the decoder lies beside a trained encoder and is no output of its own
+    assert {path for path in found - named if not path.endswith("decoder.safetensors")} == set()
+
+
+def test_a_second_run_plans_nothing(plans):
+    plan = plans({"same": small.CONFIG})["same"]
+    assert (plan.code, plan.outputs) == (0, frozenset()), plan.text
+
+
+def test_every_kind_of_every_section_is_in_the_configuration():
+    from semcorr.config.sections import kinds_by_section
+
+    config = alternatives.validated(small.CONFIG)
+    there = {
+        (section, type(entry))
+        for section in kinds_by_section()
+        for entry in getattr(config, section).values()
+    }
+    missing = [
+        f"{section}.{kind}"
+        for section, kinds in kinds_by_section().items()
+        for kind, model in kinds.items()
+        if (section, model) not in there
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_changed_key_plans_exactly_what_rests_on_it(key, key_plans, before, prepared):
+    plan = key_plans[str(key)]
+    assert plan.code == 0, plan.text
+    expected = Walk(key.config, prepared.folder).everything().changed_since(before)
+    assert sorted(plan.outputs) == sorted(expected), plan.text[-3000:]
+    in_use = key.entry != "other"
+    assert not in_use or key.planning or expected, "the key of a variant in use changes nothing"
+
+
+PLANNING_VALUES = {
+    ("datasets", "pack", "items"): 0,
+    ("models", "vae", "checkpoint_seconds"): 0,
+    ("models", "encoder", "checkpoint_seconds"): 0,
+    ("models", "flow", "checkpoint_seconds"): 0,
+}
+
+
+def test_planning_keys_rerun_nothing_by_themselves(key_plans):
+    """Another name of the same list, another interval: nothing; the others change who is where."""
+    planning = {key for key in KEYS if key.planning}
+    nothing = {str(k) for k in planning if (k.section, k.entry, *k.path) in PLANNING_VALUES}
+    assert len(nothing) == len(PLANNING_VALUES)
+    for name in nothing:
+        assert key_plans[name].outputs == frozenset(), name
+
+
+GLOBAL = {"seed": 1, "precision": "bf16"}
+OPERATIONAL = {
+    "device": "auto",
+    "attention": "sdpa",
+    "offline": False,
+    "accept_licences": ["trellis_ss_enc"],
+    "min_coverage": 0.5,
+    "blender": "/opt/blender/blender",
+}
+
+
+def test_every_global_key_is_tested():
+    from semcorr.config.root import Config
+
+    sections = set(alternatives.sections())
+    assert set(Config.model_fields) - sections == GLOBAL.keys() | OPERATIONAL.keys()
+
+
+def test_global_keys_plan_everything_and_operational_ones_nothing(plans, before, prepared):
+    values = GLOBAL | OPERATIONAL
+    found = plans({name: small.config(**{name: value}) for name, value in values.items()})
+    for name in GLOBAL:
+        walk = Walk(small.config(**{name: values[name]}), prepared.folder).everything()
+        assert found[name].outputs == walk.changed_since(before), name
+        assets = {p for p in walk.signatures if p.startswith("results/assets/")}
+        assert found[name].outputs >= walk.signatures.keys() - assets - _charts(walk), name
+    for name in OPERATIONAL:
+        assert found[name].outputs == frozenset(), (name, found[name].text[-2000:])
+
+
+def _charts(walk):
+    # rest on tables alone; planned because the tables are
+    return {path for path in walk.signatures if path.endswith((".png",))}
+
+
+def other_spellings():
+    """Return configurations that mean the same."""
+    config = small.CONFIG
+    normal = alternatives.dump(alternatives.validated(config))
+    reordered = _reversed(config)
+    yaml_text = harness.json.dumps(config, indent=3).replace('"seed": 0,', '"seed": 0,  # why', 1)
+    return {
+        "every default written out": normal,
+        "keys in another order": reordered,
+        "a comment and other indentation": "# first line\n" + yaml_text,
+        "an unused variant more": _with(config, ["renders", "unused"], {"backend": "raycast"}),
+        "an unused data set more": _with(config, ["datasets", "unused"], {"kind": "procedural"}),
+        "a folder given with a dot": _with(config, ["datasets", "pack", "root"], "./pack"),
+        "a folder given by a variable": _with(config, ["datasets", "pack", "root"], "$PACK_ROOT"),
+        "sources given by their ids": _with(
+            config, ["coseg", "seats", "sources"], ["chair_9_00000", "chair_9_00001"]
+        ),
+    }
+
+
+def _with(config, path, value):
+    found = deepcopy(config)
+    small.set_at(found, path, value)
+    return found
+
+
+def _reversed(value):
+    if isinstance(value, dict):
+        return {key: _reversed(value[key]) for key in reversed(value)}
+    return value
+
+
+SPELLINGS = other_spellings()
+
+
+@pytest.fixture(scope="module")
+def spelling_plans(plans, prepared):
+    prepared.environment["PACK_ROOT"] = "pack"
+    return plans(SPELLINGS)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_another_spelling_of_the_same_plans_nothing(name, spelling_plans):
+    plan = spelling_plans[name]
+    assert plan.code == 0, plan.text
+    if name == "sources given by their ids":  # what scores know of the experiment is written there
+        assert not any("/matches/" in path for path in plan.outputs), plan.outputs
+    else:
+        assert plan.outputs == frozenset(), plan.text[-2000:]
+
+
+WRONG = {
+    "datasets.chairs.cuont": 5,
+    "renders.views.viewz": 3,
+    "features.states.tiemstep": 3,
+    "models.vae.optimiser.learning_rat": 0.1,
+    "coseg.seats.soruces": 2,
+    "sede": 1,
+    "methods.guided.temperature": -1,
+    "voxels.s16.resolution": "many",
+}
+
+
+@pytest.fixture(scope="module")
+def wrong_plans(plans):
+    return plans({path: _with(small.CONFIG, path.split("."), v) for path, v in WRONG.items()})
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_misspelt_key_or_wrong_value_stops_with_its_full_path(path, wrong_plans):
+    plan = wrong_plans[path]
+    assert plan.code == 1
+    assert plan.outputs == frozenset()
+    assert f"{path}: " in plan.text, plan.text
+    assert "Traceback" not in plan.text
+
+
+def test_an_empty_category_and_unknown_ids_are_refused_in_one_line(plans):
+    found = plans(
+        {
+            "category": small.config(coseg__seats__category="table"),
+            "source": small.config(coseg__seats__sources=["chair_9_00000", "gone"]),
+            "target": small.config(keypoints__corners__targets=["gone"]),
+            "grammar": small.config(datasets__chairs__category="spaceship"),
+        }
+    )
+    assert "seats: no item of chairs has category 'table'" in found["category"].text
+    assert "seats: no item 'gone' in data set chairs" in found["source"].text
+    assert "corners: no item 'gone' in data set pack" in found["target"].text
+    assert "spaceship" in found["grammar"].text
+    for plan in found.values():
+        assert plan.code == 1
+        assert "Traceback" not in plan.text, plan.text
+
+
+# -- changes of files: each in a copy of the prepared tree ------------------------------------
+
+
+@pytest.fixture
+def copied(prepared, tmp_path):
+    return prepared.copy(tmp_path / "work")
+
+
+def planned(work, repository=None):
+    """Return what a dry run of all targets plans."""
+    plan = work.plan(*small.TARGETS)
+    assert plan.code == 0, plan.text
+    return plan.outputs
+
+
+def walked(work):
+    return Walk(small.CONFIG, work.folder).everything()
+
+
+def test_touched_inputs_and_weights_plan_nothing(copied):
+    time.sleep(0.01)
+    for path in [*copied.folder.joinpath("pack").rglob("*"), *copied.results.rglob("assets/**/*")]:
+        if path.is_file():
+            os.utime(path)
+    for name in ("vae/model.json", "vae/weights.safetensors", "encoder/weights.safetensors"):
+        os.utime(copied.results / "models" / name)
+    assert planned(copied) == frozenset()
+
+
+def test_touched_manifests_and_stores_plan_nothing(copied):
+    for path in copied.results.rglob("*"):
+        if path.is_file() and (path.stem.isdigit() or ".zarr/" in path.as_posix()):
+            os.utime(path)
+    for path in copied.results.rglob("*.zarr"):
+        os.utime(path)
+    assert planned(copied) == frozenset()
+
+
+def test_a_working_folder_that_was_moved_plans_nothing(copied, tmp_path):
+    copied.folder.rename(tmp_path / "moved")
+    copied.folder = tmp_path / "moved"
+    assert planned(copied) == frozenset()
+
+
+def test_a_data_folder_behind_another_link_plans_nothing(prepared, plans, tmp_path):
+    """Data that moved to another disk, with a link where they were."""
+    shutil.copytree(prepared.folder / "pack", tmp_path / "disk")  # copies time stamps too
+    work = prepared.copy(tmp_path / "work")
+    shutil.rmtree(work.folder / "pack")
+    (work.folder / "pack").symlink_to(tmp_path / "disk")
+    assert planned(work) == frozenset()
+
+
+def test_a_changed_mesh_or_label_file_plans_its_chain(copied, before):
+    pack = copied.folder / "pack"
+    (pack / "a.obj").write_text((pack / "a.obj").read_text().replace("0.4", "0.41", 3))
+    expected = before.below({"results/meshes/pack/1.json"})
+    assert planned(copied) == expected
+    shutil.copy2(pack / "c.obj", pack / "a.obj")
+    (pack / "labels/c.json").write_text((pack / "labels/c.json").read_text().replace("0", "1", 1))
+    assert planned(copied) >= before.below({"results/truth/pack/0.json"})
+
+
+ITEM_CHANGES = {
+    "added to a chunk without a source": (*small.ROWS, "f,f.obj,chair,"),
+    "added to the chunk of the source": (*small.ROWS, "e,e.obj,chair,"),
+    "removed": small.ROWS[:2] + small.ROWS[3:],
+    "another file": ("a,c.obj,chair,", *small.ROWS[1:]),
+    "another axis": ("a,a.obj,chair,+z", *small.ROWS[1:]),
+    "another category": ("a,a.obj,table,", *small.ROWS[1:]),
+    "in another order": tuple(reversed(small.ROWS)),
+}
+
+
+@pytest.mark.parametrize("name", ITEM_CHANGES)
+def test_an_edited_item_list_plans_its_chunks_chain(name, prepared, tmp_path, before):
+    work = prepared.clone(tmp_path / "work")
+    shutil.copytree(prepared.folder / "pack", work.folder / "pack")
+    small.write_item(work.folder / "pack", "e", 1.5)
+    small.write_item(work.folder / "pack", "f", 1.6)
+    small.write_items(work.folder / "pack", ITEM_CHANGES[name])
+    work.write_config(small.CONFIG)
+    expected = walked(work).changed_since(before)
+    assert planned(work) == expected
+    if name == "in another order":
+        assert expected == set()
+        return
+    source_chunk = name in ("added to the chunk of the source", "removed")
+    chunk = 0 if source_chunk else 1
+    if name != "another category":
+        assert f"results/meshes/pack/{chunk}.json" in expected
+    assert f"results/meshes/pack/{1 - chunk}.json" not in expected
+    matches = {p for p in before.signatures if "/matches/" in p and "/corners/" in p}
+    if source_chunk:
+        assert matches <= expected
+    elif name != "another category":
+        assert {p for p in matches if f"/{chunk}." in p} == expected & matches
+
+
+def test_an_identical_re_creation_plans_nothing_downstream(copied):
+    """From the next run on: the producer alone first, then everything."""
+    made = ("meshes/pack/0", "features/lifted/pack/0", "meshes/chairs/0")
+    for name in made:
+        shutil.rmtree(copied.results / f"{name}.zarr")
+        (copied.results / f"{name}.json").unlink()
+    copied.run(*(f"results/{name}.json" for name in made))
+    assert planned(copied) == frozenset()
+
+
+def test_a_missing_store_or_weights_file_is_made_again_and_nothing_else_is_lost(copied, before):
+    shutil.rmtree(copied.results / "features/lifted/pack/1.zarr")
+    assert "results/features/lifted/pack/1.json" in planned(copied)
+    shutil.copytree(
+        copied.results / "features/lifted/pack/0.zarr",
+        copied.results / "features/lifted/pack/1.zarr",
+    )
+    (copied.results / "models/vae/weights.safetensors").unlink()
+    assert planned(copied) == before.below({"results/models/vae/model.json"})
+
+
+# -- changes of code: each in a copy of the repository ----------------------------------------
+
+
+def repository_with(repository, folder, edit=None):
+    """Return a copy of the repository in which one module's text was changed."""
+    copy = folder / "repository"
+    shutil.copytree(repository, copy, symlinks=True)
+    if edit is not None:
+        module, old, new = edit
+        path = copy / "src/semcorr" / module
+        assert path.read_text().count(old) >= 1, f"{module} no longer holds {old!r}"
+        path.write_text(path.read_text().replace(old, new, 1))
+    return copy
+
+
+def plan_with(prepared, tmp_path, edit, touch=False):
+    """Return what is planned by a real process with another copy of the repository."""
+    copy = repository_with(prepared.repository, tmp_path, edit)
+    if touch:
+        for path in copy.rglob("*"):
+            os.utime(path)
+    work = harness.Work(prepared.folder, copy, prepared.environment)
+    with harness.one_server(tmp_path / "answers", work) as server:
+        plan = server.plans([(work, small.TARGETS)])[0]
+    assert plan.code == 0, plan.text
+    return plan.outputs
+
+
+def test_a_git_checkout_plans_nothing(prepared, tmp_path):
+    assert plan_with(prepared, tmp_path, None, touch=True) == frozenset()
+
+
+NOTHING = {
+    "a docstring": ("stages/meshes.py", '"""Stage `meshes`', '"""The stage `meshes`'),
+    "a comment": ("matching/nearest.py", "import numpy", "# numbers\nimport numpy"),
+    "formatting": ("store/manifest.py", "SCHEMA = 1", "SCHEMA   =   (1)"),
+    "the configuration's models": ("config/renders.py", '"picture size, pixels"', '"pixels"'),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_comments_formatting_and_configuration_models_plan_nothing(name, prepared, tmp_path):
+    assert plan_with(prepared, tmp_path, NOTHING[name]) == frozenset()
+
+
+def starting(before, *prefixes):
+    return {p for p in before.signatures if p.startswith(prefixes)}
+
+
+LOGIC = {
+    "a matcher": (
+        ("matching/nearest.py", "def match(", "UNUSED = 1\n\n\ndef match("),
+        ["results/matches/nearest/"],
+    ),
+    "a kind of feature": (
+        ("features/lifted.py", "RAGGED = ", "UNUSED = 1\nRAGGED = "),
+        ["results/features/lifted/"],
+    ),
+    "a module that a kind imports": (
+        ("features/lifting.py", "_CHUNK = 8192", "_CHUNK = 4096"),
+        ["results/features/lifted/"],
+    ),
+    "a data set's kind": (
+        ("datasets/turned.py", "def open_meshes", "UNUSED = 1\n\n\ndef open_meshes"),
+        ["results/meshes/chairs_yaw/", "results/truth/chairs_yaw/"],
+    ),
+    "the scores of one task": (
+        ("evaluation/keypoints.py", "import ", "UNUSED = 1\nimport "),
+        ["results/keypoints/", "results/coseg/"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOGIC)
+def test_changed_code_plans_what_rests_on_it(name, prepared, tmp_path, before):
+    edit, prefixes = LOGIC[name]
+    assert plan_with(prepared, tmp_path, edit) == before.below(starting(before, *prefixes))

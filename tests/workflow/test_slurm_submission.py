@@ -1,0 +1,219 @@
+"""`snakemake --profile slurm` as it is written, in the root of a checkout, with a stub in place of Slurm."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import harness
+import pytest
+import small
+
+TOOLS = ("sbatch", "squeue", "srun", "scancel", "sinfo", "scontrol")
+# The profile waits longer before it asks how a job is
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
+GPU_RULES = {"latents", "feature", "train"}
+
+
+@pytest.fixture
+def cluster(repository, environment, tmp_path):
+    """A checkout of its own with the small configuration, in which the profile is named as users do."""
+    root = tmp_path / "checkout"
+    shutil.copytree(repository, root, symlinks=True)
+    work = harness.Work(root, root, dict(environment))
+    small.write_pack(root / "pack")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    stub = Path(harness.__file__).with_name("stub_slurm.py")
+    for name in TOOLS:
+        (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} - "$@" <<"EOF"\nEOF\n')
+        (tools / name).unlink()
+        (tools / name).symlink_to(stub)
+    stub_mode = stub.stat().st_mode
+    assert stub_mode & 0o111, "the stub must be executable"
+    (tmp_path / "slurm").mkdir()
+    work.environment |= {
+        "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "STUB_SLURM": str(tmp_path / "slurm"),
+        "HOME": str(tmp_path / "home"),  # no profile of the user's own
+    }
+    work.slurm = tmp_path / "slurm"
+    return work
+
+
+def submit(work, *arguments):
+    """Run the command as it is written, from the checkout's root; return (run, calls of sbatch)."""
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, *QUICK]
+    process = subprocess.run(
+        command,
+        cwd=work.folder,
+        env=work.variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = (work.slurm / "calls.jsonl").read_text().splitlines()
+    calls = [json.loads(line) for line in lines]
+    return harness.Run(process.returncode, process.stdout), calls
+
+
+def option(call, *names):
+    """Return the value of an option of a call of sbatch: `-p gpu`, `--gpus=1`; None without it."""
+    for n, argument in enumerate(call["arguments"]):
+        for name in names:
+            if argument == name:
+                return call["arguments"][n + 1]
+            if argument.startswith(f"{name}="):
+                return argument.split("=", 1)[1]
+    return None
+
+
+def pretend(work, prepared, config):
+    """Let the stub copy results of the prepared run instead of computing them."""
+    work.write_config(config)
+    plan = harness.Work(work.folder, work.repository, work.environment, prepared.server).plan(
+        *small.TARGETS
+    )
+    assert plan.code == 0, plan.text
+    table = {}
+    for job in plan.jobs:
+        entry = [dict(sorted(job["wildcards"].items())), job["outputs"]]
+        table.setdefault(job["rule"], []).append(entry)
+    (work.slurm / "outputs.json").write_text(json.dumps(table))
+    (work.slurm / "prepared").symlink_to(prepared.folder)
+    return plan
+
+
+def test_submitted_lines(cluster, prepared):
+    plan = pretend(cluster, prepared, small.config(device="auto"))
+    (cluster.slurm / "fail_first").write_text("meshes feature")
+    run, calls = submit(cluster, *small.TARGETS)
+    assert run.code == 0, run.text
+    rules = {job["rule"] for job in plan.jobs if job["outputs"]}
+    local = {"table", "cost_chart"}
+    assert {call["rule"] for call in calls} == rules - local
+    assert {"meshes", "truth", "render", "voxels", "match", "score", "fetch_asset"} <= rules
+    assert GPU_RULES <= rules
+    for call in calls:
+        gpu = call["rule"] in GPU_RULES
+        assert option(call, "--gpus", "--gres") == ("1" if gpu else None), call
+        assert option(call, "-p", "--partition") == ("gpu" if gpu else "cpu"), call
+        threads = "2" if gpu or call["rule"] == "render" else "1"
+        assert option(call, "--cpus-per-task") == threads, call
+        assert option(call, "-A", "--account") is None
+        assert int(option(call, "--mem")) >= 600
+        assert "--requeue" in call["arguments"]
+    assert [job for job in plan.jobs if job["rule"] == "train"]
+    _check_second_attempts(calls)
+
+
+def _check_second_attempts(calls):
+    for rule in ("meshes", "feature"):
+        attempts = {}
+        for call in calls:
+            if call["rule"] == rule:
+                attempts.setdefault(tuple(call["wildcards"].values()), []).append(call)
+        assert attempts
+        for first, second in attempts.values():
+            assert int(option(second, "--mem")) == 2 * int(option(first, "--mem"))
+            assert int(option(second, "-t")) == 2 * int(option(first, "-t"))
+            assert option(second, "-p") == option(first, "-p")
+
+
+def test_without_a_gpu_in_the_configuration_nothing_asks_for_one(cluster, prepared):
+    pretend(cluster, prepared, small.config(device="cpu"))
+    run, calls = submit(cluster, "results/features/lifted/pack/0.json")
+    assert run.code == 0, run.text
+    assert {call["rule"] for call in calls} == {"meshes", "render", "fetch_asset", "feature"}
+    for call in calls:
+        assert option(call, "--gpus", "--gres") is None
+        assert option(call, "-p") == "cpu"
+
+
+def test_rendering_with_blender_goes_to_a_gpu(cluster, prepared):
+    config = small.config(device="auto", renders__views__backend="blender")
+    pretend(cluster, prepared, config)
+    run, calls = submit(cluster, "results/renders/views/pack/0.json")
+    assert run.code == 0, run.text
+    found = {call["rule"]: call for call in calls}
+    assert option(found["render"], "--gpus", "--gres") == "1"
+    assert option(found["render"], "-p") == "gpu"
+    assert option(found["meshes"], "-p") == "cpu"
+
+
+def test_submitted_commands_run_and_a_failed_one_is_retried(cluster, prepared):
+    """The real command inside the stub's allocation; the store equals that of a run without Slurm."""
+    cluster.write_config(small.CONFIG)
+    (cluster.slurm / "fail_first").write_text("meshes")
+    target = "results/voxels/s16/pack/1.json"
+    run, calls = submit(cluster, target)
+    assert run.code == 0, run.text
+    assert [call["rule"] for call in calls] == ["meshes", "meshes", "voxels"]
+    made = harness.manifest_content(cluster.folder / target)
+    assert made == harness.manifest_content(prepared.folder / target)
+    plan = harness.Work(cluster.folder, cluster.folder, cluster.environment, prepared.server)
+    assert plan.plan(target).outputs == frozenset()
+
+
+RESOLVED = """
+import json, os, sys
+import snakemake.cli
+_, found = snakemake.cli.parse_args(sys.argv[1:])
+names = "executor retries jobs cores resources default_resources keep_going latency_wait"
+names += " rerun_triggers rerun_incomplete max_checksum_file_size show_failed_logs slurm_status_command"
+print(json.dumps({name: str(getattr(found, name, None)) for name in names.split()}))
+"""
+
+
+def resolved(root, *arguments):
+    """Return what Snakemake's own parser makes of a command line in a folder."""
+    text = subprocess.run(
+        [sys.executable, "-c", RESOLVED, *arguments],
+        cwd=root,
+        env=os.environ | {"HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return json.loads(text.splitlines()[-1])
+
+
+def test_what_the_profiles_resolve_to():
+    slurm = resolved(harness.ROOT, "--profile", "slurm", "results/coseg/chair.json")
+    assert slurm["executor"] == "slurm"
+    assert slurm["retries"] == "2"
+    assert slurm["jobs"] == "100"
+    assert slurm["cores"] == "None"
+    assert slurm["resources"] in ("{}", "None")
+    assert slurm["slurm_status_command"] == "squeue"
+    assert slurm["keep_going"] == "True"
+    plain = resolved(harness.ROOT, "-c", "all")
+    gpu = resolved(harness.ROOT, "--profile", "profiles/gpu")
+    assert gpu["cores"] != "None"
+    assert "gpu" in gpu["resources"]
+    assert plain["executor"] in ("None", "local")
+    assert plain["retries"] in ("0", "None")
+    assert plain["resources"] in ("{}", "None")
+    for found in (slurm, plain, gpu):
+        triggers = found["rerun_triggers"].lower()
+        for name in ("mtime", "params", "input", "software"):
+            assert name in triggers
+        assert "code" not in triggers
+        assert found["rerun_incomplete"] == "True"
+        assert int(found["max_checksum_file_size"]) == 256 * 1000**2, found
+        assert found["show_failed_logs"] == "True"
+
+
+def test_the_default_profile_holds_only_the_rerun_contract():
+    import yaml
+
+    root = harness.ROOT / "profiles"
+    default = yaml.safe_load((root / "default/profile.yaml").read_text())
+    contract = {"rerun-triggers", "rerun-incomplete", "max-checksum-file-size"}
+    assert set(default) == contract | {"show-failed-logs"}
+    for path in root.glob("*/profile.yaml"):
+        profile = yaml.safe_load(path.read_text())
+        assert {key: profile[key] for key in contract} == {key: default[key] for key in contract}
+    assert (harness.ROOT / "slurm").resolve() == (root / "slurm").resolve()
