@@ -4,8 +4,8 @@ A child calls Snakemake's own command line function with the arguments that a sh
 included); nothing is mocked. What it plans is taken from the log records of its jobs, since the `message`
 of a rule replaces the list of outputs in the text. `test_harness.py` compares it with a real process.
 
-One request a line on stdin: {"folder": str, "arguments": [str], "answer": path}; one line `done` on stdout
-for each. The answer is JSON: {"code": exit code, "jobs": [{"rule", "wildcards", "outputs", "reason"}], "text": str}.
+One request a line on stdin: {"folder", "arguments", "environment", "answer": path}; one line `done` on stdout
+for each. The answer is JSON: {"code", "jobs": [{"rule", "wildcards", "outputs", "reason"}], "text"}.
 """
 
 import json
@@ -20,7 +20,13 @@ import snakemake.cli
 import snakemake.logging
 
 # Imported by every run once it is under way: here once for all children
-IMPORTED_LATE = ("nbformat", "smart_open", "snakemake.executors.dryrun", "snakemake.report", "snakemake.script")
+IMPORTED_LATE = (
+    "nbformat",
+    "smart_open",
+    "snakemake.executors.dryrun",
+    "snakemake.report",
+    "snakemake.script",
+)
 
 
 class Jobs(logging.Filter):

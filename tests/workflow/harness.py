@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("Snakefile", "slurm", "workflow", "profiles", "src", "resources", "config/assets.csv")
+COPIED = ("Snakefile", "slurm", "workflow", "profiles", "src", "resources", "config")
 # Results that hold what a run cost or said, not what it found
 UNSTABLE = ("costs", "logs", "costs.parquet", "check.json", "figures/costs.png")
 # Variables of the person who runs the tests that would change what the workflow does
@@ -34,7 +34,9 @@ def copy_repository(folder: Path) -> Path:
         if source.is_symlink():
             target.symlink_to(os.readlink(source))
         elif source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
         else:
             shutil.copy2(source, target)
     return folder

@@ -184,7 +184,9 @@ PARTS = {  # name -> lower and upper corner, file frame (up +y, front +z)
     "arm": ((0.3, 0.1, -0.3), (0.4, 0.3, 0.4)),
 }
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-QUADS = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+QUADS = np.array(
+    [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
+)
 
 
 def boxes(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray, list[int]]:

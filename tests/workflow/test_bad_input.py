@@ -67,7 +67,9 @@ def write_bad_pack(root: Path) -> Path:
     (root / "truncated.glb").write_bytes(b"glTF\x02\x00\x00\x00\xff\xff\x00\x00\x10\x00")
     (root / "no_faces.ply").write_text(PLY_WITHOUT_ANYTHING)
     (root / "nan.obj").write_text(text.replace("v -0.4", "v nan", 1))
-    (root / "cloud.obj").write_text("".join(line + "\n" for line in text.split("\n") if line[:1] == "v"))
+    (root / "cloud.obj").write_text(
+        "".join(line + "\n" for line in text.split("\n") if line[:1] == "v")
+    )
     (root / "huge.obj").write_text(text.replace("v -0.4", "v 1e37", 1))
     (root / "text.obj").write_text("f 1 2 9999\nnot a mesh\n")
     (root / "br{a}ces.obj").write_text(text)
@@ -155,7 +157,9 @@ def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
     assert first_run.code == 1
     good = len(GOOD) + len(BAD_TRUTH) + 1 - 1  # without the source itself
     pairs = good + len(BAD)
-    assert f"only {good / pairs:.0%} of {pairs} pairs have a map (min_coverage: 90%)" in first_run.text
+    assert (
+        f"only {good / pairs:.0%} of {pairs} pairs have a map (min_coverage: 90%)" in first_run.text
+    )
     assert "most frequent reasons:" in first_run.text
     assert "1 x upstream_failed: " in first_run.text
     assert "retry_failed" in first_run.text
@@ -274,7 +278,9 @@ def test_a_disk_that_fills_up_is_a_transient_failure(size, tmp_path, repository,
             statuses = {item["status"] for item in json.loads(path.read_text())["items"]}
             assert statuses == {"ok"}, path
         assert not (work.results / "renders/views/many/0.json").exists()
-        assert not [p for p in work.results.rglob("*.part-*/*.json") if "packed.zarr" not in p.parts]
+        assert not [
+            p for p in work.results.rglob("*.part-*/*.json") if "packed.zarr" not in p.parts
+        ]
         free()
         work.run(target)
         found = work.contents()

@@ -2,13 +2,15 @@
 
 Nothing in the package slows down for these tests: a job is caught by watching for its part folder, stopped
 (SIGSTOP), let on to a drawn moment in short slices, and killed there. What comes out must have the contents
-of the prepared run, which nobody interrupted. The seed of the moments is printed; SEMCORR_TEST_SEED repeats it.
+of the prepared run, which nobody interrupted. The seed of the moments is printed; SEMCORR_TEST_SEED
+repeats it.
 """
 
 import contextlib
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -26,7 +28,7 @@ PATIENCE = 240
 def dice():
     """Random numbers of one test; its seed is in the output of a failure."""
     seed = int(os.environ.get("SEMCORR_TEST_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"SEMCORR_TEST_SEED={seed}")
+    sys.stdout.write(f"SEMCORR_TEST_SEED={seed}\n")
     return random.Random(seed)
 
 
@@ -160,7 +162,7 @@ def test_every_stage_and_snakemake_itself_killed(work, prepared, dice):
         killed_parts += 1
     run = process.end()
     assert run.code == 0, run.text
-    print(killer.log)
+    sys.stdout.write(f"{killer.log}\n")
     assert killed_parts >= 3
     assert "resuming:" in "".join(p.read_text() for p in (work.results / "logs").rglob("*.log"))
     same_as(work, prepared)

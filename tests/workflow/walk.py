@@ -165,7 +165,9 @@ class Walk:
         if name not in self.config.models:
             return self.node([f"assets/{name}.json", f"assets/{name}"], name, [])
         entry = self.config.models[name]
-        reads = [self.weights(value) for _, section, value in entry.references() if section == "models"]
+        reads = [
+            self.weights(value) for _, section, value in entry.references() if section == "models"
+        ]
         dataset, render = getattr(entry, "dataset", None), getattr(entry, "render", None)
         if dataset and render:
             for chunk in self.chunks(dataset):

@@ -15,6 +15,7 @@ from typing import Any
 from semcorr.errors import UserError
 from semcorr.store.chunk import ChunkJob
 from semcorr.store.files import sha256_file
+from semcorr.store.lock import end_if_orphaned_before_writing
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class StageJob:
 
 def run_rule(rule: Any, main: Callable[[StageJob], None]) -> None:
     """Run a stage for a workflow engine's rule object (only its attributes are used)."""
+    end_if_orphaned_before_writing()
     params = dict(rule.params.items())
     job = StageJob(
         inputs={name: _paths(value) for name, value in rule.input.items()},

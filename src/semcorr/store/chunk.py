@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from semcorr.errors import ItemError
-from semcorr.store.files import digest
+from semcorr.store.files import digest, sync, sync_tree
 from semcorr.store.items import (
     Arrays,
     content_hash,
@@ -157,9 +157,11 @@ def _pack(job: ChunkJob) -> Manifest:
         job.ragged,
         attributes,
     )
+    sync_tree(packed)  # the manifest must never be all that a power cut leaves
     job.manifest.unlink(missing_ok=True)
     shutil.rmtree(job.store, ignore_errors=True)
     packed.rename(job.store)
+    sync(job.store.parent)
     manifest.write(job.manifest)
     shutil.rmtree(folder, ignore_errors=True)
     return manifest

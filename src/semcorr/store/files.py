@@ -38,13 +38,20 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
-def sync_folder(path: Path) -> None:
-    """Flush a folder's entries, so that a rename survives a power cut."""
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's entries, so that a rename survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush all files and folders below a folder, and itself."""
+    for path in sorted(Path(folder).rglob("*")):
+        sync(path)
+    sync(folder)
 
 
 def sha256_file(path: Path) -> str:

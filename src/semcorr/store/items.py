@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semcorr.store.files import sync_folder, write_bytes
+from semcorr.store.files import sync, write_bytes
 
 Arrays = dict[str, np.ndarray]
 
@@ -28,7 +28,7 @@ def save_item(folder: Path, item_id: str, arrays: Arrays) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     os.replace(partial, path)
-    sync_folder(folder)
+    sync(folder)
 
 
 def save_failure(folder: Path, item_id: str, status: str, reason: str) -> None:
@@ -45,7 +45,7 @@ def load_item(folder: Path, item_id: str, names: Iterable[str] | None = None) ->
             return {name: archive[name] for name in (names or archive.files)}
     except FileNotFoundError:
         return None
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, OSError):
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError):
         path.unlink(missing_ok=True)  # cut short by a crash of the machine: computed again
         return None
 

@@ -1,0 +1,144 @@
+"""How long planning takes for a large set, and that every command of the texts can be planned."""
+
+import re
+import resource
+import shlex
+import subprocess
+import sys
+import time
+
+import harness
+
+CONFIG = {
+    "datasets": {
+        "many": {
+            "kind": "procedural",
+            "category": "chair",
+            "count": 10_000,
+            "seed": 5,
+            "chunks": 300,
+        }
+    },
+    "renders": {"views": {"rig": "fibonacci", "views": 3, "backend": "raycast"}},
+    "voxels": {"s32": {"resolution": 32}},
+    "features": {
+        "lifted": {
+            "kind": "lifted",
+            "backbone": "tiny_vit",
+            "weights": "dinov2_vits14",
+            "render": "views",
+            "size": 112,
+            "layers": {"norm": 1.0},
+        }
+    },
+    "methods": {
+        "spatial": {"matcher": "spatial"},
+        "guided": {"matcher": "guided", "feature": "lifted"},
+    },
+    "coseg": {
+        "large": {
+            "category": "chair",
+            "poses": {"aligned": "many"},
+            "sources": 2,
+            "methods": ["spatial", "guided"],
+        }
+    },
+}
+LIMIT_S = 30
+
+
+def test_a_dry_run_of_10_000_objects_in_300_chunks(repository, tmp_path):
+    """All of it, meshes to table, in one process; CPU time, since other work may share the machine."""
+    work = harness.Work(tmp_path / "work", repository)
+    work.write_config(CONFIG)
+    targets = [f"results/voxels/s32/many/{chunk}.json" for chunk in range(300)]
+    arguments = ["all", *targets, "--dry-run", "--quiet", "rules"]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    run = work.run(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    wall = time.monotonic() - start
+    sys.stdout.write(f"dry run: {cpu:.1f} s of CPU, {wall:.1f} s of wall time\n")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.text, re.MULTILINE))
+    for rule in ("meshes", "truth", "render", "voxels", "feature"):
+        assert jobs[rule] == "300", run.text
+    assert jobs["match"] == "600"
+    assert cpu < LIMIT_S
+
+
+BLOCK = re.compile(r"^```(?:bash|sh|shell|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Return (file, line) of every line in a shell block of the texts that runs Snakemake."""
+    texts = [harness.ROOT / "README.md", *sorted(harness.ROOT.glob("docs/**/*.md"))]
+    found = []
+    for path in (text for text in texts if text.exists()):
+        for block in BLOCK.findall(path.read_text()):
+            for line in block.replace("\\\n", " ").splitlines():
+                line = line.strip().removeprefix("$ ")
+                if re.match(r"(\w+=\S+ )*(\S*/)?snakemake( |$)", line):
+                    found.append((path.name, line))
+    return found
+
+
+def test_every_snakemake_command_of_the_texts_can_be_planned(repository, server, tmp_path):
+    """As it is written, with -n, in the root of a checkout."""
+    root = harness.copy_repository(tmp_path / "checkout")
+    wanted, lines = [], commands()
+    for _, line in lines:
+        words = shlex.split(line, comments=True)
+        start = next(n for n, word in enumerate(words) if word.split("/")[-1] == "snakemake")
+        variables = dict(word.split("=", 1) for word in words[:start])
+        work = AsWritten(root, root, variables, server)
+        wanted.append((work, [*words[start + 1 :], "--dry-run"]))
+    plans = server.plans(wanted)
+    failed = [
+        f"{name}: {line}\n{plan.text[-2000:]}"
+        for (name, line), plan in zip(lines, plans, strict=True)
+        if plan.code != 0
+    ]
+    assert not failed, "\n\n".join(failed)
+
+
+class AsWritten(harness.Work):
+    """A checkout in which a command runs exactly as the text has it."""
+
+    def arguments(self, *arguments):
+        # the server puts its own options first; here the text's words count, and nothing else
+        return [word for word in arguments[arguments.index("--nocolor") + 1 :]]
+
+
+def test_the_test_of_the_texts_can_fail(repository, server):
+    work = AsWritten(repository, repository, {}, server)
+    good, bad = server.plans(
+        [
+            (work, ["-c", "1", "check", "--dry-run"]),
+            (work, ["-c", "1", "results/coseg/gone.json", "--dry-run"]),
+        ]
+    )
+    assert good.code == 0, good.text
+    assert bad.code == 1
+    assert "gone" in bad.text
+
+
+def test_the_dry_run_server_says_what_a_process_of_its_own_says(prepared, tmp_path):
+    """The same changed key through `python -m snakemake -n`: the same number of jobs of every rule."""
+    import small
+
+    work = prepared.clone(tmp_path / "work")
+    (work.folder / "pack").symlink_to(prepared.folder / "pack")
+    work.write_config(small.config(voxels__s16__yaws=2, methods__nearest__feature="other"))
+    plan = work.plan(*small.TARGETS)
+    command = [sys.executable, "-m", "snakemake", *work.arguments("-c2", "-n", *small.TARGETS)]
+    text = subprocess.run(
+        [*command, "--quiet", "rules"],
+        cwd=work.folder,
+        env=work.variables(),
+        capture_output=True,
+        text=True,
+    )
+    counted = dict(re.findall(r"^(\w+) +(\d+)$", text.stdout + text.stderr, re.MULTILINE))
+    rules = [job["rule"] for job in plan.jobs]
+    assert rules
+    assert {rule: str(rules.count(rule)) for rule in rules} | {"total": str(len(rules))} == counted
