@@ -4,7 +4,7 @@ Plain functions of the validated configuration, used by the workflow while it pa
 imported here) and by tests that check what the workflow plans.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,13 @@ class Plan:
 
     def __init__(self, config: Config):
         self.config = config
+        # A set of ten thousand items makes thousands of jobs, which all ask the same questions
+        self._known: dict[tuple, Any] = {}
+
+    def _once(self, question: tuple, answer: Callable[[], Any]) -> Any:
+        if question not in self._known:
+            self._known[question] = answer()
+        return self._known[question]
 
     @cached_property
     def datasets(self) -> dict[str, dict[str, Any]]:
@@ -49,13 +56,7 @@ class Plan:
             raise UserError(
                 f"no data set {dataset!r}; there are: {', '.join(self.config.datasets)}"
             )
-        return self._chunks(dataset)
-
-    def _chunks(self, dataset: str) -> dict[int, list[item_lists.Member]]:
-        cache = self.__dict__.setdefault("_chunk_cache", {})
-        if dataset not in cache:
-            cache[dataset] = item_lists.chunks_of(self.datasets, dataset)
-        return cache[dataset]
+        return self._once(("chunks", dataset), lambda: item_lists.chunks_of(self.datasets, dataset))
 
     def members(self, stage: str, dataset: str, chunk: str) -> list[list[str]]:
         """Return the `members` parameter: sorted [id, digest of the columns that the stage reads]."""
@@ -90,7 +91,7 @@ class Plan:
             modules.append(f"semcorr.{PACKAGES[section]}.{self.kind(section, name)}")
             modules.extend(self.entry(section, name).code_modules())
         try:
-            return fingerprint(*modules)
+            return self._once(("code", *modules), lambda: fingerprint(*modules))
         except ModuleNotFoundError as error:
             raise UserError(f"{section}.{name}: what it names does not exist ({error})") from None
 
@@ -130,11 +131,8 @@ class Plan:
 
     def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
         """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
-        task, _ = self.experiment(experiment)
         dataset = self.pose(experiment, pose)
-        sources, _ = self.sources_and_targets(experiment, dataset)
-        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
-        source_chunks = sorted({item_lists.chunk_of(s, count) for s in sources})
+        source_chunks = list(self._buckets(experiment, dataset, 0))
         sections = [("meshes", None)]
         sections += sorted(set(self.behind(self.entry("methods", method))))
         found: dict[str, Any] = {}
@@ -184,6 +182,11 @@ class Plan:
         Raises:
             UserError: an id is not in the data set, or the category is empty.
         """
+        return self._once(
+            ("sides", experiment, dataset), lambda: self._sources_and_targets(experiment, dataset)
+        )
+
+    def _sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
         _, entry = self.experiment(experiment)
         members = item_lists.read_members(self.datasets, dataset)
         ids = [m.id for m in members.values() if m.category == entry.category]
@@ -196,6 +199,18 @@ class Plan:
                 raise UserError(f"{experiment}: no item {item_id!r} in data set {dataset}")
         return sources, targets
 
+    def _buckets(self, experiment: str, dataset: str, side: int) -> dict[int, set[str]]:
+        """Return {chunk: ids} of the sources (0) or targets (1) of an experiment."""
+
+        def sort() -> dict[int, set[str]]:
+            count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+            found: dict[int, set[str]] = {}
+            for item_id in self.sources_and_targets(experiment, dataset)[side]:
+                found.setdefault(item_lists.chunk_of(item_id, count), set()).add(item_id)
+            return dict(sorted(found.items()))
+
+        return self._once(("buckets", experiment, dataset, side), sort)
+
     def match_cfg(self, method: str, experiment: str, pose: str) -> dict[str, Any]:
         """Return the `cfg` of a match: the method's options and the sources."""
         sources, _ = self.sources_and_targets(experiment, self.pose(experiment, pose))
@@ -204,23 +219,17 @@ class Plan:
     def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
         """Return the targets in a chunk, as `members`."""
         dataset = self.pose(experiment, pose)
-        _, targets = self.sources_and_targets(experiment, dataset)
-        wanted = set(targets)
+        wanted = self._buckets(experiment, dataset, 1).get(int(chunk), set())
         return [row for row in self.members("matches", dataset, chunk) if row[0] in wanted]
 
     def target_chunks(self, experiment: str, pose: str) -> list[int]:
         """Return the chunks that hold a target."""
-        dataset = self.pose(experiment, pose)
-        _, targets = self.sources_and_targets(experiment, dataset)
-        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
-        return sorted({item_lists.chunk_of(t, count) for t in targets})
+        return list(self._buckets(experiment, self.pose(experiment, pose), 1))
 
     def experiment_chunks(self, experiment: str, pose: str) -> list[int]:
         """Return the chunks that hold a source or a target."""
         dataset = self.pose(experiment, pose)
-        ids = {i for part in self.sources_and_targets(experiment, dataset) for i in part}
-        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
-        return sorted({item_lists.chunk_of(i, count) for i in ids})
+        return sorted({c for side in (0, 1) for c in self._buckets(experiment, dataset, side)})
 
     def evaluate_inputs(self, experiment: str, method: str) -> dict[str, list[str]]:
         """Return {input name: manifests} of the scores of one method, per pose."""
@@ -247,7 +256,8 @@ class Plan:
             ]
         for section in ("meshes", "truth"):
             found[section] = [
-                manifest(section, None, dataset, c) for c in self.experiment_chunks(experiment, pose)
+                manifest(section, None, dataset, c)
+                for c in self.experiment_chunks(experiment, pose)
             ]
         return found | {"table": f"results/{task}/{experiment}.json"}
 

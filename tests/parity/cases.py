@@ -60,17 +60,18 @@ STAGE_OF = {
     "networks.trellis.flow:noised": "train",
     "networks.trellis.flow:velocity_target": "train",
     "networks.trellis.loading:network_from": "features",
+    "networks.trellis.vae:encode_cells": "latents",
     "rendering.raycast:RaycastRenderer.render": "render",
     "rendering.raycast:open_renderer": "render",
     "training.losses:flow_loss": "train",
     "training.losses:vae_loss": "train",
+    "transfer.labels:cell_labels": "evaluate",
 }
 
 # Functions that no stage calls yet, and why; a stage that starts to call one moves it to STAGE_OF.
 NO_STAGE = {
     "cameras:lens_mm": "cameras are intrinsics in pixels; a lens is Blender's way to say them",
     "geometry.reader:read_object_boxes": "no data set has an option for the published loose box",
-    "networks.trellis.vae:encode_cells": "features.trellis_ss has an `encode` of its own",
     "networks.trellis.vae:decode_cells": "nothing generates shapes; `train` decodes by itself",
     "networks.trellis.flow:schedule": "nothing generates shapes",
     "networks.trellis.flow:sample": "nothing generates shapes",
@@ -78,7 +79,6 @@ NO_STAGE = {
     "transfer.colours:transfer_colours": "report.colours has carried_colours, in bytes",
     "transfer.colours:label_palette": "report.colours has a palette of its own, in bytes",
     "transfer.labels:labels_from_annotation": "no data set has parts annotated as points",
-    "transfer.labels:cell_labels": "evaluation.segmentation.paper_iou does it by itself",
     "transfer.labels:transfer_cell_labels": "labels are carried along maps of sites",
     "transfer.labels:merge_labels": "no experiment merges parts into classes",
 }

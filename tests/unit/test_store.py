@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -240,6 +241,45 @@ def test_a_second_writer_waits_names_the_pid_and_survives_its_death(tmp_path, ca
         assert time.monotonic() - start >= 0.9
     assert f"process {child.pid}" in caplog.text
     child.wait()
+
+
+def test_nothing_is_left_of_a_lock(tmp_path):
+    with FolderLock(tmp_path / "0.part-x"):
+        (tmp_path / "0.part-x").rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_is_said_and_does_not_stop_the_job(
+    tmp_path, monkeypatch, caplog
+):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with caplog.at_level("WARNING"), FolderLock(tmp_path / "0.part-x"):
+        assert (tmp_path / "0.part-x").is_dir()
+    assert "has no locks" in caplog.text
+
+
+def test_other_errors_of_the_lock_are_raised_and_leave_no_descriptor(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="Input/output"):
+        FolderLock(tmp_path / "0.part-x").acquire()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_orphan_that_has_not_begun_does_not_begin(tmp_path, monkeypatch):
+    monkeypatch.setattr("semcorr.store.lock._started_by", os.getppid())
+    with FolderLock(tmp_path / "0.part-x"):
+        pass
+    monkeypatch.setattr("semcorr.store.lock._started_by", os.getppid() + 1)
+    with pytest.raises(RuntimeError, match="nothing was written yet"):
+        FolderLock(tmp_path / "0.part-y").acquire()
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 KILLED = """

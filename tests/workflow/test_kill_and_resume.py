@@ -57,8 +57,9 @@ class Killer:
         found = []
         root = self.work.results / stage
         for folder in root.glob("**/*.part-*") if root.is_dir() else ():
-            with contextlib.suppress(OSError, ValueError):
-                pid = int((folder / "writer.pid").read_text())
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                lock = folder.with_name(f".{folder.name}.lock")
+                pid = int(lock.read_text().split()[0])
                 if alive(pid):
                     found.append((folder, pid))
         return found

@@ -127,11 +127,7 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 def _inside(root: str, names: list[str]) -> list[str]:
     # Only existing regular files inside the root, without braces: anything else must not stop the plan
     paths = (os.path.join(root, n) for n in names if n and not set(n) & set(FORBIDDEN_IN_NAMES))
-    return [
-        path
-        for path in paths
-        if os.path.isfile(path) and _is_below(root, path)
-    ]
+    return [path for path in paths if os.path.isfile(path) and _is_below(root, path)]
 
 
 def _is_below(root: str, path: str) -> bool:

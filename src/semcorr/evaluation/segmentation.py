@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from semcorr.evaluation.bootstrap import bootstrap_ci95, mean_or_none, rounded
-from semcorr.matching.cells import cell_of_points, encode
-from semcorr.transfer.labels import majority_labels
+from semcorr.matching.cells import cell_of_points
+from semcorr.transfer.labels import cell_labels
 
 # cells per axis of the published measure
 PAPER_CELLS = 16
@@ -139,12 +139,11 @@ def paper_iou(
     A cell's label is the majority of its samples, the smallest id on ties; parts of the target that
     the source lacks score 0 with their weight, as published.
     """
-    codes = encode(cell_of_points(positions, PAPER_CELLS), PAPER_CELLS)
-    cells, groups = np.unique(codes, return_inverse=True)
-    groups = groups.ravel()
-    cell_truth = majority_labels(groups, truth, len(cells))
+    cells = cell_of_points(positions, PAPER_CELLS)
+    _, cell_truth = cell_labels(cells, truth, PAPER_CELLS, 1)
     # samples without truth are left out of the prediction as well
-    cell_predicted = majority_labels(groups, np.where(truth < 0, -1, predicted), len(cells))
+    known = np.where(truth < 0, -1, predicted)
+    _, cell_predicted = cell_labels(cells, known, PAPER_CELLS, 1)
     return class_iou(cell_truth, cell_predicted).weighted
 
 

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 
 from semcorr.config.kinds.trellis_ss import Options
-from semcorr.errors import ItemError
 from semcorr.features.networks import open_network
 from semcorr.features.upstream import Upstream
-from semcorr.geometry.voxels import occupancy, split_yaws
+from semcorr.geometry.voxels import split_yaws
+from semcorr.networks.trellis.vae import SparseStructureEncoder, encode_cells
 from semcorr.store.items import Arrays
 
 RAGGED = frozenset()
@@ -26,29 +25,20 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
 
     def compute(item_id: str) -> Arrays:
         cells = split_yaws(upstream.voxels.read(item_id))
-        return {"latents": np.stack([encode(encoder, c, resolution) for c in cells])}
+        return {"latents": np.stack([latent_of(encoder, c, resolution) for c in cells])}
 
     yield compute
 
 
-@torch.inference_mode()
-def encode(encoder, cells: np.ndarray, resolution: int) -> np.ndarray:
-    """Return the mean latent of one occupancy.
+def latent_of(encoder: SparseStructureEncoder, cells: np.ndarray, resolution: int) -> np.ndarray:
+    """Return the mean latent of one occupancy: not sampled, not normalised (HNSR section 3.2).
 
     Args:
-        encoder: SparseStructureEncoder.
+        encoder: on any device.
         cells: (n, 3) occupied voxels.
         resolution: voxels per axis.
 
     Returns:
-        (c, r, r, r) float32; not sampled, not normalised (HNSR section 3.2).
-
-    Raises:
-        ItemError: the latent is not finite.
+        (c, r, r, r) float32.
     """
-    device = next(encoder.parameters()).device
-    grid = torch.from_numpy(occupancy(cells, resolution))[None, None].float().to(device)
-    latent = encoder(grid).mean[0].float().cpu().numpy()
-    if not np.isfinite(latent).all():
-        raise ItemError("latent is not finite")
-    return latent
+    return encode_cells(encoder, cells, resolution).mean[0].numpy()

@@ -107,7 +107,9 @@ class FolderLock:
     def release(self) -> None:
         """Give the folder free; harmless when it is gone."""
         if self._descriptor is not None:
-            self.file.unlink(missing_ok=True)  # before closing: who waits sees that it is another file
+            self.file.unlink(
+                missing_ok=True
+            )  # before closing: who waits sees that it is another file
             os.close(self._descriptor)
             self._descriptor = None
 
