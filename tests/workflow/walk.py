@@ -175,7 +175,8 @@ class Walk:
                     self.variant("renders", render, dataset, chunk),
                     self.meshes(dataset, chunk),
                 ]
-        files = ("model.json", "weights.safetensors", "history.csv")
+        files = ["model.json", "weights.safetensors", "history.csv"]
+        files += ["decoder.safetensors"] * (entry.kind == "ss_vae")
         outputs = [f"models/{name}/{file}" for file in files]
         return self.node(outputs, self.cfg("models", name), sorted(reads))
 
