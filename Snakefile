@@ -41,17 +41,17 @@ rule all:
 
 rule renders:
     input:
-        PLAN.needed("renders"),
+        asking(lambda w: PLAN.needed("renders")),
 
 
 rule features:
     input:
-        PLAN.needed("features"),
+        asking(lambda w: PLAN.needed("features")),
 
 
 rule matches:
     input:
-        PLAN.matches(),
+        asking(lambda w: PLAN.matches()),
 
 
 rule evaluate:

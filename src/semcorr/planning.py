@@ -10,7 +10,7 @@ from typing import Any
 
 from semcorr.config.base import Variant
 from semcorr.config.experiments import Experiment
-from semcorr.config.load import dump, rule_cfg
+from semcorr.config.load import canonical, dump, rule_cfg
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
@@ -274,7 +274,7 @@ class Plan:
     def experiment_cfg(self, experiment: str) -> dict[str, Any]:
         """Return the `cfg` of an evaluation: the experiment without its list of methods."""
         _, entry = self.experiment(experiment)
-        cfg = entry.model_dump(mode="json", exclude={"methods"})
+        cfg = canonical(entry.model_dump(mode="json", exclude={"methods"}))
         return cfg | {"global_seed": self.config.seed}
 
     def tables(self) -> list[str]:

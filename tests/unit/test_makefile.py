@@ -104,7 +104,7 @@ def test_demo_on_a_fresh_clone(clone):
         shown.index("THE TABLE"),
     ]
     assert order == sorted(order)
-    assert clone.logged("snakemake") == ["snakemake -c all results/coseg/chair.json"]
+    assert clone.logged("snakemake") == ["snakemake -c all results/coseg/chair.json figures"]
     assert clone.logged("-m pip install --disable-pip-version-check -r requirements.txt")
     assert clone.logged("--no-deps --no-build-isolation -e .")
     assert [line.split("python:")[-1] for line in clone.logged("shared_libraries")] == [
@@ -210,16 +210,19 @@ def test_tiny_weights_are_copied_and_entered(clone):
     content = b"weights"
     model = clone.root / "results" / "models" / "net" / "weights.safetensors"
     code, shown = clone.make("tiny-weights", "TINY_WEIGHTS=net=net_tiny")
-    assert code != 0 and "weights.safetensors is missing" in shown
+    assert code != 0 and "model.json is missing" in shown
     assert clone.logged("snakemake -c all results/models/net/model.json")
     model.parent.mkdir(parents=True)
+    model.with_name("model.json").write_text('{"name": "Net"}')
     for content in (b"weights", b"better weights"):
         model.write_bytes(content)
         assert clone.make("tiny-weights", "TINY_WEIGHTS=net=net_tiny")[0] == 0
     assert (clone.root / "resources/weights/net_tiny.safetensors").read_bytes() == content
     with (clone.root / "config" / "assets.csv").open() as handle:
         rows = list(csv.DictReader(handle))
-    (row,) = [row for row in rows if row["key"] == "net_tiny"]
+    described, row = (row for row in rows if row["key"] == "net_tiny")
+    assert described["url"] == "repo:resources/weights/net_tiny.json"
+    assert (clone.root / "resources/weights/net_tiny.json").read_text() == '{"name": "Net"}'
     assert row["sha256"] == hashlib.sha256(content).hexdigest() and row["bytes"] == "14"
     assert row["url"] == "repo:resources/weights/net_tiny.safetensors"
     others = [r for r in rows if r["key"] != "net_tiny"]
@@ -230,7 +233,8 @@ def test_tiny_weights_are_copied_and_entered(clone):
 def test_weights_that_are_too_large_or_not_ours_are_not_entered(clone):
     model = clone.root / "results" / "models" / "net" / "weights.safetensors"
     model.parent.mkdir(parents=True)
-    model.write_bytes(bytes(12_000_001))
+    model.with_name("model.json").write_text("{}")
+    model.write_bytes(bytes(11_999_999))
     before = (clone.root / "config" / "assets.csv").read_bytes()
     command = (sys.executable, "setup/ship_weights.py")
     code, shown = clone.run(*command, "net=net_tiny")

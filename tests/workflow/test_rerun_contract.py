@@ -102,20 +102,18 @@ def test_a_changed_key_plans_exactly_what_rests_on_it(key, key_plans, before, pr
     assert not in_use or key.planning or expected, "the key of a variant in use changes nothing"
 
 
-PLANNING_VALUES = {
-    ("datasets", "pack", "items"): 0,
-    ("models", "vae", "checkpoint_seconds"): 0,
-    ("models", "encoder", "checkpoint_seconds"): 0,
-    ("models", "flow", "checkpoint_seconds"): 0,
-}
+PLANNED_BY_NOTHING = (
+    "datasets.pack.items",
+    "models.vae.checkpoint_seconds",
+    "models.encoder.checkpoint_seconds",
+    "models.flow.checkpoint_seconds",
+)
 
 
 def test_planning_keys_rerun_nothing_by_themselves(key_plans):
     """Another name of the same list, another interval: nothing; the others change who is where."""
-    planning = {key for key in KEYS if key.planning}
-    nothing = {str(k) for k in planning if (k.section, k.entry, *k.path) in PLANNING_VALUES}
-    assert len(nothing) == len(PLANNING_VALUES)
-    for name in nothing:
+    assert set(PLANNED_BY_NOTHING) <= {str(key) for key in KEYS if key.planning}
+    for name in PLANNED_BY_NOTHING:
         assert key_plans[name].outputs == frozenset(), name
 
 
@@ -237,7 +235,7 @@ def test_an_empty_category_and_unknown_ids_are_refused_in_one_line(plans):
             "category": small.config(coseg__seats__category="table"),
             "source": small.config(coseg__seats__sources=["chair_9_00000", "gone"]),
             "target": small.config(keypoints__corners__targets=["gone"]),
-            "grammar": small.config(datasets__chairs__category="spaceship"),
+            "grammar": small.config(datasets__extra__category="spaceship"),
         }
     )
     assert "seats: no item of chairs has category 'table'" in found["category"].text
@@ -247,6 +245,19 @@ def test_an_empty_category_and_unknown_ids_are_refused_in_one_line(plans):
     for plan in found.values():
         assert plan.code == 1
         assert "Traceback" not in plan.text, plan.text
+        assert ".py" not in plan.text, plan.text
+
+
+def test_an_experiment_whose_data_are_not_there_does_not_stop_the_others(plans, server, prepared):
+    config = small.config(datasets__pack__root="$NOWHERE_AT_ALL/pack")
+    work = prepared.clone(prepared.folder.parent / "without_data/work")
+    work.write_config(config)
+    good, bad = server.plans(
+        [(work, ["results/coseg/seats.json"]), (work, ["results/keypoints/corners.json"])]
+    )
+    assert (good.code, good.outputs) == (0, frozenset()), good.text
+    assert bad.code == 1
+    assert "no such item list; set `root`" in bad.text
 
 
 # -- changes of files: each in a copy of the prepared tree ------------------------------------
@@ -358,15 +369,18 @@ def test_an_identical_re_creation_plans_nothing_downstream(copied):
     assert planned(copied) == frozenset()
 
 
-def test_a_missing_store_or_weights_file_is_made_again_and_nothing_else_is_lost(copied, before):
+def test_a_missing_store_or_weights_file_is_made_again_once_it_is_needed(copied, before):
+    """Final results that are there need nothing; what is to be made needs its inputs whole."""
     shutil.rmtree(copied.results / "features/lifted/pack/1.zarr")
-    assert "results/features/lifted/pack/1.json" in planned(copied)
-    shutil.copytree(
-        copied.results / "features/lifted/pack/0.zarr",
-        copied.results / "features/lifted/pack/1.zarr",
-    )
     (copied.results / "models/vae/weights.safetensors").unlink()
-    assert planned(copied) == before.below({"results/models/vae/model.json"})
+    shutil.rmtree(copied.results / "assets/trellis_ss_enc")
+    assert not any("lifted" in path for path in planned(copied))
+    (copied.results / "matches/nearest/corners/aligned/1.json").unlink()
+    (copied.results / "models/flow/model.json").unlink()
+    (copied.results / "latents/tiny/pack/0.json").unlink()
+    found = planned(copied)
+    for name in ("features/lifted/pack/1.json", "models/vae/model.json", "assets/trellis_ss_enc"):
+        assert f"results/{name}" in found
 
 
 # -- changes of code: each in a copy of the repository ----------------------------------------

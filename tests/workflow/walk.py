@@ -83,7 +83,7 @@ class Walk:
         """Return what a rule should know of an entry: all but its planning keys, and global keys."""
         entry = getattr(self.config, section)[name]
         own = {k: v for k, v in entry.model_dump(mode="json").items() if k not in entry.PLANNING}
-        return own | {key: getattr(self.config, key) for key in GLOBAL}
+        return own | {f"global_{key}": getattr(self.config, key) for key in GLOBAL}
 
     def chunk_node(self, middle: str, chunk: int, own: Any, reads: list[str]) -> str:
         """Add a job that writes a manifest and a store."""

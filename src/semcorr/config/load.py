@@ -50,7 +50,14 @@ def rule_cfg(config: Config, section: str, name: str) -> dict[str, Any]:
     """Return the `cfg` parameter of one variant: its dump without planning keys, plus global keys."""
     entry = getattr(config, section)[name]
     cfg = entry.model_dump(mode="json", by_alias=True, exclude=set(entry.PLANNING))
-    return cfg | {f"global_{key}": getattr(config, key) for key in GLOBAL_KEYS}
+    return canonical(cfg) | {f"global_{key}": getattr(config, key) for key in GLOBAL_KEYS}
+
+
+def canonical(value: Any) -> Any:
+    """Return builtins with the keys of all mappings in one order, whatever order they were written in."""
+    if isinstance(value, dict):
+        return {key: canonical(value[key]) for key in sorted(value)}
+    return [canonical(item) for item in value] if isinstance(value, list) else value
 
 
 def entry_of(section: str, cfg: dict[str, Any]) -> Any:

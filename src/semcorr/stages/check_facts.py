@@ -248,7 +248,7 @@ def default_weights(config: Path) -> list[str]:
     """
     try:
         return _weights_of_experiments(config)
-    except (ImportError, SemcorrError):
+    except (ImportError, SemcorrError, OSError):
         return _weights_in_text(config)
 
 
