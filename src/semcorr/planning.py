@@ -85,9 +85,17 @@ class Plan:
         return rule_cfg(self.config, section, name)
 
     def code(self, stage: str, section: str | None = None, name: str | None = None) -> str:
-        """Return the `code` parameter: the stage and the module that implements the variant's kind."""
+        """Return the `code` parameter: the stage and the module that implements the variant's kind.
+
+        Args:
+            stage: module of semcorr.stages.
+            section: of the variant, or "tasks" for the module that scores the task `name`.
+            name: of the variant or task.
+        """
         modules = [f"semcorr.stages.{stage}"]
-        if section in PACKAGES:
+        if section == "tasks":
+            modules.append(f"semcorr.stages.score_{name}")
+        elif section in PACKAGES:
             modules.append(f"semcorr.{PACKAGES[section]}.{self.kind(section, name)}")
             modules.extend(self.entry(section, name).code_modules())
         try:

@@ -20,11 +20,18 @@ ROOT = Path(__file__).parents[2]
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair folder")  # a blank in the path must not hurt
     (folder / "config").mkdir()
-    config = {"methods": {"spatial": {"matcher": "spatial"}, "spatial_yaw": {"matcher": "spatial", "align": "yaw"}}}
+    config = {
+        "methods": {
+            "spatial": {"matcher": "spatial"},
+            "spatial_yaw": {"matcher": "spatial", "align": "yaw"},
+        }
+    }
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
     for index, suffix in ((0, "ply"), (1, "glb"), (2, "obj")):
         mesh = generate("chair", 5, index).mesh
-        turned = mesh.vertices @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0.0]])  # +y up, as files are
+        turned = mesh.vertices @ np.array(
+            [[1, 0, 0], [0, 0, -1], [0, 1, 0.0]]
+        )  # +y up, as files are
         moved = 37.0 * turned + np.array([1000.0, -5.0, 3.0])
         trimesh.Trimesh(moved, mesh.faces, process=False).export(folder / f"chair_{index}.{suffix}")
     return folder
@@ -99,7 +106,9 @@ def test_labels_and_keypoints_are_carried(folder):
     inside = [p for p in moved["points"] if p is not None]
     assert len(inside) == sum(v >= 0 for v in vertices)
     low, high = target.vertices.min(axis=0), target.vertices.max(axis=0)
-    assert all((np.array(p) >= low - 1e-3).all() and (np.array(p) <= high + 1e-3).all() for p in inside)
+    assert all(
+        (np.array(p) >= low - 1e-3).all() and (np.array(p) <= high + 1e-3).all() for p in inside
+    )
 
 
 def test_a_list_of_pairs_goes_on_after_a_bad_one(folder):
@@ -122,7 +131,10 @@ def test_a_list_of_pairs_goes_on_after_a_bad_one(folder):
         (("source=nothing.glb", "target=chair_0.ply"), "source=nothing.glb: there is no such file"),
         (("source=chair_0.ply", "target=chair_2.obj", "method=sptial"), "there is no such method"),
         (("source=chair_0.ply", "target=chair_2.obj", "method=spatial", "up=+w"), "+w"),
-        (("source=cloud.ply", "target=chair_0.ply", "method=spatial"), "cloud.ply: is a point cloud"),
+        (
+            ("source=cloud.ply", "target=chair_0.ply", "method=spatial"),
+            "cloud.ply: is a point cloud",
+        ),
     ],
 )
 def test_wrong_requests_get_one_clear_line(folder, keys, message):
@@ -135,7 +147,8 @@ def test_more_than_200000_vertices_are_refused_with_a_remedy(folder):
     count = 200_001
     header = (
         f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\nproperty float x\n"
-        "property float y\nproperty float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
+        "property float y\nproperty float z\nelement face 1\n"
+        "property list uchar int vertex_indices\nend_header\n"
     )
     body = np.random.default_rng(0).random((count, 3)).astype("<f4").tobytes()
     body += b"\x03" + np.array([0, 1, 2], "<i4").tobytes()

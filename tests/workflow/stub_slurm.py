@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for sbatch, squeue, srun, scancel and sinfo: records what is submitted, runs it, or pretends to.
+"""Stands in for sbatch, squeue and the other tools of Slurm: records what is submitted, runs it, or pretends to.
 
 Called under those names. STUB_SLURM names its folder: `calls.jsonl` gets one line per call of sbatch; a job's
 state lies in `state/<id>`. With `outputs.json` ({"rule": [[wildcards, [paths]]]}) and `prepared/` in that
@@ -76,10 +76,20 @@ def srun(arguments):
     os.execvp(arguments[start], arguments[start:])
 
 
+def sacct(_arguments):
+    """Answer like a Slurm without accounting, which never tells that a job ended."""
+    sys.stderr.write("Slurm accounting storage is disabled\n")
+    raise SystemExit(1)
+
+
+def scontrol(_arguments):
+    sys.stdout.write("MinJobAge               = 600 sec\n")
+
+
 def nothing(_arguments):
-    """scancel, sinfo, scontrol: nothing to say."""
+    """scancel, sinfo: nothing to say."""
 
 
 if __name__ == "__main__":
-    tools = {"sbatch": sbatch, "squeue": squeue, "srun": srun}
+    tools = {"sbatch": sbatch, "squeue": squeue, "srun": srun, "sacct": sacct, "scontrol": scontrol}
     tools.get(Path(sys.argv[0]).name, nothing)(sys.argv[1:])

@@ -414,7 +414,7 @@ def test_a_git_checkout_plans_nothing(prepared, tmp_path):
 
 NOTHING = {
     "a docstring": ("stages/meshes.py", '"""Stage `meshes`', '"""The stage `meshes`'),
-    "a comment": ("matching/nearest.py", "import numpy", "# numbers\nimport numpy"),
+    "a comment": ("matching/nearest.py", "def match(", "# both ways\ndef match("),
     "formatting": ("store/manifest.py", "SCHEMA = 1", "SCHEMA   =   (1)"),
     "the configuration's models": ("config/renders.py", '"picture size, pixels"', '"pixels"'),
 }
@@ -446,8 +446,8 @@ LOGIC = {
         ["results/meshes/chairs_yaw/", "results/truth/chairs_yaw/"],
     ),
     "the scores of one task": (
-        ("evaluation/keypoints.py", "import ", "UNUSED = 1\nimport "),
-        ["results/keypoints/", "results/coseg/"],
+        ("evaluation/keypoints.py", "CURVE = ", "UNUSED = 1\nCURVE = "),
+        ["results/keypoints/corners/"],
     ),
 }
 

@@ -19,12 +19,12 @@ except UserError as error:
 
 
 wildcard_constraints:
-    chunk=r"\d+",
-    task=r"coseg|keypoints",
     **{
         name: r"[a-z0-9_]+"
         for name in "dataset render voxel latent feature method model experiment pose key".split()
     },
+    chunk=r"\d+",
+    task=r"coseg|keypoints",
 
 
 def asking(function):
@@ -80,10 +80,14 @@ def dataset_inputs(stage):
         entry = PLAN.entry("datasets", wildcards.dataset)
         if entry.kind == "turned":
             sections = ("meshes",) if stage == "meshes" else ("meshes", "truth")
-            return edge({s: manifest(s, None, entry.from_, wildcards.chunk) for s in sections})
+            return edge(
+                {s: manifest(s, None, entry.from_, wildcards.chunk) for s in sections}
+            )
         found = {"files": PLAN.files(stage, wildcards.dataset, wildcards.chunk)}
         if stage == "truth":
-            found |= edge({"meshes": manifest("meshes", None, wildcards.dataset, wildcards.chunk)})
+            found |= edge(
+                {"meshes": manifest("meshes", None, wildcards.dataset, wildcards.chunk)}
+            )
         return found
 
     return inputs
@@ -96,7 +100,9 @@ def cfg(section, wildcard):
 
 def code(stage, section=None, wildcard=None):
     """Parameter `code`: fingerprint of the stage and of the module of the variant's kind."""
-    return asking(lambda w: PLAN.code(stage, section, w[wildcard] if wildcard else None))
+    return asking(
+        lambda w: PLAN.code(stage, section, w[wildcard] if wildcard else None)
+    )
 
 
 def members(stage):

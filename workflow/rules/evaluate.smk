@@ -30,7 +30,7 @@ rule score:
         runtime=minutes(30),
     params:
         cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),
-        code=code("evaluate"),
+        code=code("evaluate", "tasks", "task"),
     message:
         "scores of {wildcards.method} in {wildcards.experiment}"
     script:
@@ -44,11 +44,11 @@ rule table:
         table="results/{task}/{experiment}.json",
     log:
         "results/logs/{task}/{experiment}.log",
+    localrule: True
     params:
         cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),
         code=code("merge"),
     message:
         "table of {wildcards.experiment}"
-    localrule: True
     script:
         "../scripts/merge.py"

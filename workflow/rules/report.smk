@@ -122,6 +122,6 @@ rule cost_chart:
 
 
 rule figures:
-    localrule: True
     input:
         PLAN.figures(),
+    localrule: True

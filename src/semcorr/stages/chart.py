@@ -8,7 +8,10 @@ from semcorr.report.curves import Score, Series, accuracy_curves, score_table
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
-MEASURES = {"coseg": ("mean_iou", "part mean IoU"), "keypoints": ("acc_010", "keypoints within 0.1")}
+MEASURES = {
+    "coseg": ("mean_iou", "part mean IoU"),
+    "keypoints": ("acc_010", "keypoints within 0.1"),
+}
 
 
 def main(job: StageJob) -> None:

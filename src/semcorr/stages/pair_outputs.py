@@ -90,9 +90,7 @@ def _carry_labels(result: PairResult, vertex_map: np.ndarray, folder: Path):
     vertex_labels = np.full(len(source.vertices) + 1, -1, np.int64)
     vertex_labels[source.faces.reshape(-1)] = np.repeat(face_labels, 3)
     carried = vertex_labels[vertex_map]
-    write_json(
-        folder / "target_labels.json", {"names": list(names), "vertices": carried.tolist()}
-    )
+    write_json(folder / "target_labels.json", {"names": list(names), "vertices": carried.tolist()})
     corners = carried[target.faces]
     agree = np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 0])
     return names, face_labels, agree
@@ -103,7 +101,9 @@ def _carry_keypoints(result: PairResult, folder: Path):
     if result.request.keypoints is None:
         return None
     names, points, _ = read_keypoint_file(
-        result.request.keypoints, result.worlds["source"], result.arrays["source"]["file_from_world"]
+        result.request.keypoints,
+        result.worlds["source"],
+        result.arrays["source"]["file_from_world"],
     )
     sites = {side: sites_of(arrays).positions for side, arrays in result.arrays.items()}
     carried = transfer_keypoints(
@@ -141,8 +141,14 @@ def _scores(result: PairResult, vertex_map, confidence, warnings) -> dict:
         "options": result.choice.entry.model_dump(mode="json"),
         "reasons": list(result.choice.reasons),
         "warnings": warnings,
-        "source": {"file": result.request.source.name, "vertices": len(result.files["source"].vertices)},
-        "target": {"file": result.request.target.name, "vertices": len(result.files["target"].vertices)},
+        "source": {
+            "file": result.request.source.name,
+            "vertices": len(result.files["source"].vertices),
+        },
+        "target": {
+            "file": result.request.target.name,
+            "vertices": len(result.files["target"].vertices),
+        },
         "matched": round(float((vertex_map >= 0).mean()), 6),
         "mean_confidence": round(float(np.nanmean(confidence)), 6),
         "search": json.loads(json.dumps(result.match.info)),

@@ -35,7 +35,10 @@ class PairRequest:
     @property
     def name(self) -> str:
         """Cleaned stems and 8 hex digits of both resolved paths."""
-        stems = (re.sub(r"[^a-z0-9]+", "_", p.stem.lower()).strip("_") for p in (self.source, self.target))
+        stems = (
+            re.sub(r"[^a-z0-9]+", "_", p.stem.lower()).strip("_")
+            for p in (self.source, self.target)
+        )
         paths = f"{self.source.resolve()}\0{self.target.resolve()}".encode()
         return "_".join([*(s[:40] for s in stems), hashlib.sha256(paths).hexdigest()[:8]])
 
@@ -60,7 +63,9 @@ def read_requests(keys: dict[str, str]) -> list[PairRequest]:
             raise UserError(
                 f"pair needs {key}=: snakemake -c all pair --config source=a.glb target=b.glb"
             )
-    return [_check(replace(_common(keys), source=Path(keys["source"]), target=Path(keys["target"])))]
+    return [
+        _check(replace(_common(keys), source=Path(keys["source"]), target=Path(keys["target"])))
+    ]
 
 
 def _common(keys: dict[str, str]) -> PairRequest:

@@ -59,10 +59,14 @@ def main(job: StageJob) -> None:
 def _open(job: StageJob) -> Sheet:
     table = json.loads(job.input("table").read_text())
     shared = {n: job.inputs[n] for n in ("meshes", "truth")}
-    methods = {m: PosePairs.open(matches=job.inputs[f"{m}_matches"], **shared) for m in table["methods"]}
+    methods = {
+        m: PosePairs.open(matches=job.inputs[f"{m}_matches"], **shared) for m in table["methods"]
+    }
     pairs = next(iter(methods.values()))
     experiment, pose = job.wildcards["experiment"], job.wildcards["pose"]
-    text = SheetText(f"{experiment}, {pose}", f"{len(methods)} methods; the same rows for all of them")
+    text = SheetText(
+        f"{experiment}, {pose}", f"{len(methods)} methods; the same rows for all of them"
+    )
     return Sheet(methods, _choose(pairs), part_names(pairs), text)
 
 
@@ -129,7 +133,9 @@ def _map_sheet(sheet: Sheet) -> np.ndarray:
                 samples = arrays["target_to_source"][pairs.sites(target).num_vertices :]
                 predictions[method] = Prediction(sources.index(source), target_to_source=samples)
         targets.append(_sheet_target(sheet, target, predictions))
-    return correspondence_sheet(sheet.text, _sheet_sources(sheet), targets, list(sheet.methods), CELL)
+    return correspondence_sheet(
+        sheet.text, _sheet_sources(sheet), targets, list(sheet.methods), CELL
+    )
 
 
 def _part_sheet(sheet: Sheet) -> np.ndarray:
