@@ -5,7 +5,7 @@ included); nothing is mocked. What it plans is taken from the log records of its
 of a rule replaces the list of outputs in the text. `test_harness.py` compares it with a real process.
 
 One request a line on stdin: {"folder", "arguments", "environment", "answer": path}; one line `done` on stdout
-for each. The answer is JSON: {"code", "jobs": [{"rule", "wildcards", "outputs", "reason"}], "text"}.
+for each. The answer is JSON: {"code", "jobs": [{"rule", "wildcards", "outputs", ...}], "text"}.
 """
 
 import json
@@ -42,6 +42,7 @@ class Jobs(logging.Filter):
                 {
                     "rule": record.rule_name,
                     "outputs": [str(path) for path in record.output],
+                    "benchmark": str(record.benchmark or ""),
                     "reason": record.reason,
                     "wildcards": dict(record.wildcards or {}),
                 }

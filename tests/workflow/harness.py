@@ -49,7 +49,7 @@ class Plan:
     Attributes:
         code: exit code.
         outputs: files and folders of all planned jobs.
-        jobs: rule, wildcards, outputs and reason of each.
+        jobs: rule, wildcards, outputs, benchmark and reason of each.
         text: everything that was printed.
     """
 

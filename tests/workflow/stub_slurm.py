@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for sbatch, squeue and the other tools of Slurm: records what is submitted, runs it, or pretends to.
+"""Stands in for sbatch, squeue and the other tools of Slurm: records and runs what is submitted, or pretends.
 
 Called under those names. STUB_SLURM names its folder: `calls.jsonl` gets one line per call of sbatch; a job's
 state lies in `state/<id>`. With `outputs.json` ({"rule": [[wildcards, [paths]]]}) and `prepared/` in that

@@ -77,7 +77,8 @@ def pretend(work, prepared, config):
     assert plan.code == 0, plan.text
     table = {}
     for job in plan.jobs:
-        entry = [dict(sorted(job["wildcards"].items())), job["outputs"]]
+        made = [*job["outputs"], *filter(None, [job["benchmark"]])]
+        entry = [dict(sorted(job["wildcards"].items())), made]
         table.setdefault(job["rule"], []).append(entry)
     (work.slurm / "outputs.json").write_text(json.dumps(table))
     (work.slurm / "prepared").symlink_to(prepared.folder)

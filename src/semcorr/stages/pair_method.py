@@ -77,7 +77,10 @@ class PairMethods:
                 reasons.append(f"{name}: {str(error).splitlines()[0]}")
                 continue
             return Choice(name, entry, (*reasons, f"{name}: weights are here"))
-        raise UserError("no method can run here:\n  " + "\n  ".join(reasons))
+        raise UserError(
+            "no method with features can run here (method=spatial_yaw needs no weights):\n  "
+            + "\n  ".join(reasons)
+        )
 
     def weights(self, name: str) -> Path:
         """Return the small JSON of weights that `choose` brought."""
