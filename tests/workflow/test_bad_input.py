@@ -238,27 +238,25 @@ def test_item_lists_that_cannot_be_read_stop_in_one_line(tmp_path, repository, s
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str):
-    """Yield a function that frees space on a disk of that size mounted at `folder`.
+    """Yield two functions: one limits a process that was started, one frees the disk's space.
 
-    Where mounting is not allowed, no process may write a file larger than that: the error is another
-    (EFBIG), what must happen is the same.
+    Where mounting is not allowed, the process and its children may not write a file larger than 60 kB: the
+    error is another (EFBIG), what must happen is the same.
     """
     folder.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
-        try:
-            yield lambda: subprocess.run(
-                ["mount", "-o", "remount,size=512m", str(folder)], check=True
-            )
-        finally:
-            subprocess.run(["umount", str(folder)], check=True)
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        largest = (60_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+        yield (
+            lambda process: resource.prlimit(process.pid, resource.RLIMIT_FSIZE, largest),
+            lambda: None,
+        )
         return
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))
     try:
-        yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        free = ["mount", "-o", "remount,size=512m", str(folder)]
+        yield lambda process: None, lambda: subprocess.run(free, check=True)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("size", ["200k", "1200k"])
@@ -271,8 +269,11 @@ def test_a_disk_that_fills_up_is_a_transient_failure(size, tmp_path, repository,
     }
     work = harness.Work(tmp_path / "work", repository, {}, server)
     work.write_config(config)
-    with small_disk(work.results, size) as free:
-        full = work.run(target, succeeds=False)
+    with small_disk(work.results, size) as (limit, free):
+        process = work.start(target)
+        limit(process)
+        full = process.end()
+        assert full.code == 1
         assert "No space left on device" in full.text or "File too large" in full.text, full.text
         manifests = [p for p in work.results.rglob("0.json") if ".part-" not in p.as_posix()]
         for path in manifests:

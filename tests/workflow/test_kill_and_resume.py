@@ -18,8 +18,18 @@ import harness
 import pytest
 import small
 
-TARGET = "results/keypoints/corners.json"
-STAGES = ("meshes", "truth", "renders", "voxels", "latents", "features", "matches")
+# Scores of two methods: all stages, two jobs or more of each
+TARGETS = ("results/keypoints/corners/states.json", "results/keypoints/corners/nearest.json")
+# Where the stages keep their part folders and locks
+STAGES = {
+    "meshes": "meshes/pack",
+    "truth": "truth/pack",
+    "renders": "renders/views/pack",
+    "voxels": "voxels/*/pack",
+    "latents": "latents/*/pack",
+    "features": "features/*/pack",
+    "matches": "matches/*/corners/aligned",
+}
 SLICE = 0.003
 PATIENCE = 240
 
@@ -52,58 +62,50 @@ class Killer:
         self.work, self.dice = work, dice
         self.log = []
 
-    def parts(self, stage):
-        """Return part folders of a stage that a process writes to: [(folder, pid)]."""
-        found = []
-        root = self.work.results / stage
-        for folder in root.glob("**/*.part-*") if root.is_dir() else ():
+    def writers(self, stage):
+        """Yield (part folder, pid) of the processes that write a chunk of a stage."""
+        for lock in self.work.results.glob(f"{STAGES[stage]}/.*.part-*.lock"):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                lock = folder.with_name(f".{folder.name}.lock")
                 pid = int(lock.read_text().split()[0])
-                if alive(pid):
-                    found.append((folder, pid))
-        return found
+                folder = lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))
+                if alive(pid) and folder.is_dir():
+                    yield folder, pid
 
-    def catch(self, stage, snakemake):
-        """Wait for a part folder of a stage and stop its writer; None when Snakemake ended first."""
+    def catch(self, stages, snakemake):
+        """Wait for a part folder of one of the stages and stop its writer: (stage, folder, pid)."""
         deadline = time.monotonic() + PATIENCE
         while snakemake.is_running():
-            assert time.monotonic() < deadline, f"no job of {stage} in {PATIENCE} s: {self.log}"
-            for folder, pid in self.parts(stage):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGSTOP)
-                    wait_until_stopped(pid)
-                    if folder.is_dir() and alive(pid):
-                        return folder, pid
-            time.sleep(0.0005)
-        return None
+            assert time.monotonic() < deadline, f"no job of {stages} in {PATIENCE} s: {self.log}"
+            for stage in stages:
+                for folder, pid in self.writers(stage):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                        wait_until_stopped(pid)
+                        if folder.is_dir() and alive(pid):
+                            return stage, folder, pid
+            time.sleep(0.002)
+        raise AssertionError(
+            f"Snakemake ended before a job of {stages} was caught: {self.log}\n"
+            + snakemake.end().text[-3000:]
+        )
 
     def advance(self, folder, pid):
-        """Let a stopped job go on, in slices, to a drawn number of finished items or into packing."""
+        """Let a stopped job go on, in slices, to a drawn number of finished items or into packing.
+
+        Returns:
+            Whether its part folder is still there.
+        """
         wanted = self.dice.randrange(4)
         while alive(pid) and folder.is_dir():
             finished = len(list(folder.glob("*.npz"))) + len(list(folder.glob("*.json")))
             if finished >= wanted or (folder / "packed.zarr").exists():
-                return finished
+                break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
                 time.sleep(SLICE)
                 os.kill(pid, signal.SIGSTOP)
                 wait_until_stopped(pid)
-        return None
-
-    def kill_job(self, stage, snakemake):
-        """Kill one job of a stage while its part folder exists; True when that happened."""
-        caught = self.catch(stage, snakemake)
-        if caught is None:
-            return False
-        folder, pid = caught
-        finished = self.advance(folder, pid)
-        there = folder.is_dir()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        self.log.append((stage, folder.name, finished, there))
-        return there and finished is not None
+        return folder.is_dir()
 
 
 def alive(pid):
@@ -126,22 +128,11 @@ def wait_until_stopped(pid):
         time.sleep(0.0005)
 
 
-def descendants(pid):
-    """Return the processes below one."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
-                child = int(path.parent.name)
-                found += [child, *descendants(child)]
-    return found
-
-
 def same_as(work, prepared):
     """Check contents against the uninterrupted run, stores against manifests; no leftovers."""
     found, expected = work.contents(), prepared.contents()
     assert {k: v for k, v in found.items() if expected.get(k) != v} == {}
-    needed = work.plan(TARGET)
+    needed = work.plan(*TARGETS)
     assert needed.outputs == frozenset(), needed.text[-3000:]
     assert not list(work.results.rglob("*.part-*"))
     assert harness.verified_stores(work.results) > 20
@@ -149,52 +140,59 @@ def same_as(work, prepared):
 
 
 def test_every_stage_and_snakemake_itself_killed(work, prepared, dice):
-    killer = Killer(work, dice)
-    killed_parts = 0
-    order = list(STAGES)
-    with_snakemake = set(dice.sample(order, 2))
-    for stage in with_snakemake:
-        killed_parts += kill_snakemake_in(stage, work, killer)
-    at_any_time(work, dice)
-    process = work.start("--retries", "2", TARGET)
-    for stage in STAGES:
-        happened = killer.kill_job(stage, process)
-        assert happened, f"no job of {stage} was caught: {killer.log}\n{process.end().text[-3000:]}"
-        killed_parts += 1
+    """One kill in every per-chunk stage: of the job, of Snakemake alone, or of everything at once."""
+    kinds = ["job"] * 4 + ["snakemake"] * 2 + ["everything"]
+    dice.shuffle(kinds)
+    kind_of = dict(zip(STAGES, kinds, strict=True))
+    killer, while_writing = Killer(work, dice), 0
+    process = work.start("--retries", "2", *TARGETS)
+    waiting = list(STAGES)
+    while waiting:
+        stage, folder, pid = killer.catch(waiting, process)
+        while_writing += killer.advance(folder, pid)
+        waiting.remove(stage)
+        killer.log.append((stage, kind_of[stage], folder.name))
+        if kind_of[stage] == "job":
+            kill(pid, signal.SIGKILL)
+            continue
+        if kind_of[stage] == "everything":  # the machine goes down
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        kill(pid, signal.SIGCONT)
+        work.run("--unlock")
+        process = work.start("--retries", "2", *TARGETS)
     run = process.end()
-    assert run.code == 0, run.text
     sys.stdout.write(f"{killer.log}\n")
-    assert killed_parts >= 3
-    assert "resuming:" in "".join(p.read_text() for p in (work.results / "logs").rglob("*.log"))
+    assert run.code == 0, run.text
+    assert while_writing >= 3
+    logs = "".join(path.read_text() for path in (work.results / "logs").rglob("*.log"))
+    assert "resuming:" in logs
     same_as(work, prepared)
 
 
-def kill_snakemake_in(stage, work, killer):
-    """SIGKILL Snakemake while a job of the stage works; its children live on. Then unlock."""
-    process = work.start(TARGET)
-    caught = killer.catch(stage, process)
-    if caught is None:  # all chunks of the stage were done already
-        assert process.end().code == 0
-        return 0
-    folder, pid = caught
-    killer.advance(folder, pid)
-    there = folder.is_dir()
-    process.kill()
-    os.kill(pid, signal.SIGCONT)
-    work.run("--unlock")
-    return int(there)
+def test_snakemake_killed_at_any_time(work, prepared, dice):
+    """Twice, at moments that no part folder chooses; then the same command."""
+    target = "results/features/lifted/pack/0.json"
+    for _ in range(2):
+        process = work.start(target)
+        deadline = time.monotonic() + dice.uniform(1, 8)
+        while time.monotonic() < deadline and process.is_running():
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.end()
+        work.run("--unlock")
+    work.run(target)
+    found = work.contents()
+    assert {k: v for k, v in found.items() if prepared.contents().get(k) != v} == {}
+    assert work.plan(target).outputs == frozenset()
 
 
-def at_any_time(work, dice):
-    """SIGKILL Snakemake and all its jobs at once (a machine that goes down) some time after the start."""
-    process = work.start(TARGET)
-    wait = dice.uniform(2, 12)
-    deadline = time.monotonic() + wait
-    while time.monotonic() < deadline and process.is_running():
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.end()
-    work.run("--unlock")
+def kill(pid, number):
+    """Send a signal to a process that may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 @pytest.mark.parametrize("changed", [False, True], ids=["same configuration", "another one"])
@@ -204,7 +202,7 @@ def test_an_orphan_lives_on_and_the_second_writer_waits_for_it(changed, work, pr
     work.run("results/meshes/pack/0.json")
     killer = Killer(work, dice)
     first = work.start(target)
-    folder, pid = killer.catch("voxels", first)
+    _, folder, pid = killer.catch(["voxels"], first)
     first.kill()
     locked = work.run(target, succeeds=False)
     assert "--unlock" in locked.text
