@@ -1,6 +1,7 @@
 """What a stage is given, whether a workflow or a person starts it."""
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -179,6 +180,15 @@ def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
         main(job)
     except UserError as error:
         log.error("%s", error)
+        raise SystemExit(1) from None
+    except OSError as error:
+        log.error("%s", traceback.format_exc())
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            log.error(
+                "the disk is full (%s). Free some space and run the same command again:"
+                " nothing was recorded as failed, and finished items are kept",
+                error,
+            )
         raise SystemExit(1) from None
     except Exception:
         log.error("%s", traceback.format_exc())
