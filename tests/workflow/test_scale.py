@@ -1,11 +1,13 @@
 """How long planning takes for a large set, and that every command of the texts can be planned."""
 
+import os
 import re
 import resource
-import shlex
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import harness
 
@@ -83,17 +85,25 @@ def commands():
     return found
 
 
-def test_every_snakemake_command_of_the_texts_can_be_planned(repository, server, tmp_path):
-    """As it is written, with -n, in the root of a checkout."""
-    root = harness.copy_repository(tmp_path / "checkout")
-    wanted, lines = [], commands()
-    for _, line in lines:
-        words = shlex.split(line, comments=True)
-        start = next(n for n, word in enumerate(words) if word.split("/")[-1] == "snakemake")
-        variables = dict(word.split("=", 1) for word in words[:start])
-        work = AsWritten(root, root, variables, server)
-        wanted.append((work, [*words[start + 1 :], "--dry-run"]))
-    plans = server.plans(wanted)
+def words_of(line, folder, home):
+    """Return the words after `snakemake` as the shell makes them: ~, quotes, $(...), comments."""
+    line = re.sub(r"^((?:\w+=\S+ )*)\S*snakemake\b", r"\1snakemake", line)
+    script = f'snakemake() {{ printf "%s\\0" "$@"; }}; {line}'
+    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = os.environ | {"HOME": str(home), "PATH": tools}
+    command = ["bash", "-c", script]
+    out = subprocess.run(command, cwd=folder, env=variables, capture_output=True, check=True).stdout
+    return out.decode().split("\0")[:-1]
+
+
+def test_every_snakemake_command_of_the_texts_can_be_planned(server, tmp_path):
+    """As it is written, with -n, in the root of a checkout, by somebody with a profile of their own."""
+    root, home = harness.copy_repository(tmp_path / "checkout"), tmp_path / "home"
+    shutil.copytree(harness.ROOT / "setup", root / "setup")
+    shutil.copytree(root / "profiles/slurm", home / ".config/snakemake/slurm")
+    lines = commands()
+    work = AsWritten(root, root, {"HOME": str(home)}, server)
+    plans = server.plans([(work, [*words_of(line, root, home), "--dry-run"]) for _, line in lines])
     failed = [
         f"{name}: {line}\n{plan.text[-2000:]}"
         for (name, line), plan in zip(lines, plans, strict=True)

@@ -20,6 +20,8 @@ from semcorr.store.lock import end_if_orphaned_before_writing
 
 log = logging.getLogger(__name__)
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -151,13 +153,20 @@ def run_alone(main: Callable[[StageJob], None], description: str) -> None:
         _run(main, job)
 
 
+class LogFile(logging.FileHandler):
+    """A log file that may fail (on a full disk, where the job fails anyway): stderr says the same."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: the stack of a failed log line would hide what it was about."""
+
+
 @contextmanager
 def logging_to(path: Path | None):
     """Send log records to stderr and, where given, to the job's log file; tracebacks included."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w"))
+        handlers.append(LogFile(path, mode="w"))
     root = logging.getLogger()
     before = root.handlers[:], root.level
     root.handlers[:] = handlers
@@ -181,17 +190,15 @@ def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
     except UserError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
-    except OSError as error:
-        log.error("%s", traceback.format_exc())
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             log.error(
                 "the disk is full (%s). Free some space and run the same command again:"
                 " nothing was recorded as failed, and finished items are kept",
                 error,
             )
-        raise SystemExit(1) from None
-    except Exception:
-        log.error("%s", traceback.format_exc())
+        else:
+            log.error("%s", traceback.format_exc())
         raise SystemExit(1) from None
 
 
