@@ -22,7 +22,7 @@ class Options(Matcher):
         0.12, gt=0, le=2, description="width of the alignment score, longest side = 1"
     )
     position_weight: float = Field(
-        2.0, ge=0, le=100, description="lambda: weight of squared distance"
+        1.0, ge=0, le=100, description="lambda: weight of squared distance"
     )
     yaws: int = Field(48, ge=1, le=360, description="number of yaws tried")
     up: Literal["known", "unknown"] = Field("known", description="`unknown`: try all rotations")
