@@ -3,15 +3,17 @@ import pytest
 import torch
 from PIL import Image
 
-from semcorr.errors import ItemError
+from semcorr.errors import ItemError, UserError
 from semcorr.features.conditions import (
     condition_tokens,
     crop_box,
     normalised,
     prenorm_tokens,
     prepare_picture,
+    token_encoder,
 )
 from semcorr.networks.backbones import build_backbone
+from semcorr.networks.dino import DinoViT
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,9 @@ def test_normalisation():
     picture = np.array([[[[0, 128, 255]]]], np.uint8)
     want = (np.array([0, 128, 255]) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(normalised(picture).flatten(), want, rtol=1e-5)
+
+
+def test_an_encoder_without_tokens_is_refused():
+    assert isinstance(token_encoder(build_backbone("tiny_vit", seed=0)), DinoViT)
+    with pytest.raises(UserError, match="tiny_convnext is no vision transformer"):
+        token_encoder(build_backbone("tiny_convnext", seed=0))

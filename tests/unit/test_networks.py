@@ -218,7 +218,7 @@ def test_encoder_axes_and_halving():
     args = {"in_channels": 1, "channels": [4, 4, 6], **VAE}
     encoder = untrained_network("SparseStructureEncoder", args, 0)
     cells = np.array([[1, 5, 9], [15, 0, 3]])
-    posterior = encode_cells(encoder, cells, 16)
+    posterior = encode_cells(encoder, [cells], 16)
     grid = torch.zeros(1, 1, 16, 16, 16)
     grid[0, 0, 1, 5, 9] = grid[0, 0, 15, 0, 3] = 1
     want = encoder(grid)
@@ -228,18 +228,30 @@ def test_encoder_axes_and_halving():
         encoder(torch.zeros(1, 1, 6, 6, 6))
 
 
+def test_several_shapes_at_once_are_the_shapes_one_by_one(monkeypatch):
+    encoder = untrained_network(
+        "SparseStructureEncoder", {"in_channels": 1, "channels": [4, 6], **VAE}, 0
+    )
+    random = np.random.default_rng(0)
+    shapes = [random.integers(0, 8, (n, 3)) for n in (5, 40, 1, 17, 9)]
+    alone = torch.cat([encode_cells(encoder, [cells], 8).mean for cells in shapes])
+    for batch in (8**3, 2 * 8**3, 100 * 8**3):
+        monkeypatch.setattr("semcorr.networks.trellis.vae.BATCH_VOXELS", batch)
+        torch.testing.assert_close(encode_cells(encoder, shapes, 8).mean, alone, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("cells", [np.zeros((0, 3), int), np.array([[0, 0, 16]]), [[-1, 0, 0]]])
 def test_bad_voxels_are_permanent(cells):
     encoder = SparseStructureEncoder(1, channels=[4, 4], **VAE)
     with pytest.raises(ItemError, match="voxel"):
-        encode_cells(encoder, np.asarray(cells), 16)
+        encode_cells(encoder, [np.asarray(cells)], 16)
 
 
 def test_latent_that_is_not_finite_is_permanent():
     encoder = SparseStructureEncoder(1, channels=[4, 4], **VAE)
     torch.nn.init.constant_(encoder.out_layer[2].bias, math.nan)
     with pytest.raises(ItemError, match="finite"):
-        encode_cells(encoder, np.array([[0, 0, 0]]), 4)
+        encode_cells(encoder, [np.array([[0, 0, 0]])], 4)
 
 
 def test_decoder_mirrors_and_lists_cells():

@@ -34,7 +34,7 @@ def test_torchvision_imports_beside_this_torch():
 
 def test_registry():
     names = set(list_backbones())
-    assert {"mobilenetv2_100", "tiny_vit"} <= names
+    assert {"mobilenetv2_100", "tiny_convnext", "tiny_vit"} <= names
     assert {f"dinov2_vit{s}14{r}" for s in "sbl" for r in ("", "_reg")} <= names
     with pytest.raises(UserError, match="dinov2_vits14"):
         get_spec("dinov3")
@@ -224,3 +224,13 @@ def test_tiny_network_is_tiny_and_seeded():
     maps = extract(build_backbone("tiny_vit", seed=1), np.zeros((1, 112, 112, 3)), ["block.3"])
     assert maps["block.3"].shape == (1, 96, 14, 14)
     assert backbones.get_spec("tiny_vit").preprocessing.size_multiple == 8
+
+
+@pytest.mark.parametrize(("name", "layer"), [("tiny_vit", "norm"), ("tiny_convnext", "norm_pre")])
+def test_what_a_training_works_on_is_what_features_tap(name, layer):
+    backbone = build_backbone(name, seed=1)
+    pictures = np.random.default_rng(0).random((2, 64, 64, 3))
+    want = extract(backbone, pictures, [layer], 64)[layer]
+    got = backbones.last_map(backbone, backbones.prepare(backbone.spec, pictures))
+    torch.testing.assert_close(got.detach(), want)
+    assert got.requires_grad

@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 from semcorr.cameras import make_cameras
 from semcorr.datasets.procedural import generate
 from semcorr.errors import UserError
+from semcorr.features.networks import open_backbone
+from semcorr.features.upstream import Upstream
 from semcorr.geometry import mesh_arrays
-from semcorr.networks.backbones import load_backbone
+from semcorr.networks.backbones import extract, load_backbone
 from semcorr.networks.trellis.loading import network_from
 from semcorr.networks.weight_files import weight_files
 from semcorr.rendering.interface import RenderOptions
@@ -40,7 +42,8 @@ FLOW = GLOBAL | VOXELS | {
 }  # fmt: skip
 PICTURES = {"dataset": "chairs", "render": "views"}
 CONTRAST = GLOBAL | PICTURES | {
-    "kind": "multiview_contrastive", "size": 56, "held_out": 1, "copies": 1, "points": 32, "others": 16,
+    "kind": "multiview_contrastive", "backbone": "tiny_vit", "size": 56, "held_out": 1, "copies": 1,
+    "points": 32, "others": 16,
     "batch": 2, "samples": 24, "optimiser": QUICK, "stretch": 0.1, "deformation": 0.2,
 }  # fmt: skip
 SHAPES, VIEWS = 4, 3
@@ -175,8 +178,20 @@ def test_an_image_encoder_trains_and_loads_strictly(encoder):
     assert 0 <= found.description["scores"]["retrieval"] <= 1
 
 
-def test_an_image_encoder_learns_pairs_by_heart(shapes, tmp_path):
-    cfg = CONTRAST | {"stretch": 0.0, "deformation": 0.0, "copies": 0}
+def test_an_encoder_of_convolutions_trains_and_opens_as_a_feature_does(shapes, tmp_path):
+    job = job_of(tmp_path, CONTRAST | {"backbone": "tiny_convnext"}, shapes)
+    train.main(job)
+    upstream = Upstream(meshes=None, device="cpu")
+    backbone = open_backbone("tiny_convnext", job.outputs["manifest"], upstream)
+    maps = extract(backbone, np.zeros((1, 56, 56, 3)), ["norm_pre"])
+    assert maps["norm_pre"].shape == (1, 96, 7, 7)
+    with pytest.raises(UserError, match="weights of tiny_convnext, set backbone: tiny_convnext"):
+        open_backbone("tiny_vit", job.outputs["manifest"], upstream)
+
+
+@pytest.mark.parametrize("backbone", ["tiny_vit", "tiny_convnext"])
+def test_an_image_encoder_learns_pairs_by_heart(backbone, shapes, tmp_path):
+    cfg = CONTRAST | {"backbone": backbone, "stretch": 0.0, "deformation": 0.0, "copies": 0}
     job = job_of(tmp_path, cfg, shapes)
     module = train.import_module("semcorr.training.multiview_contrastive")
     objective = module.objective(
@@ -250,7 +265,7 @@ def test_wrong_inputs_are_refused(tmp_path, vae, encoder, shapes):
         (CONTRAST | {"size": 112}, shapes, "size: 112 does not fit the rendered pictures of 56"),
         (CONTRAST | {"held_out": 4}, shapes, "held_out: 4 of 4 .* leaves none"),
         (CONTRAST, {}, "needs `dataset` and `render`"),
-        (CONTRAST | {"backbone": "mobilenetv2_100"}, shapes, "no vision transformer"),
+        (CONTRAST | {"backbone": "unheard_of"}, shapes, "unknown backbone 'unheard_of'"),
     ]
     for cfg, inputs, message in cases:
         with pytest.raises(UserError, match=message):

@@ -7,8 +7,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from semcorr.errors import ItemError
-from semcorr.networks.backbones import IMAGENET_MEAN, IMAGENET_STD
+from semcorr.errors import ItemError, UserError
+from semcorr.networks.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone
 from semcorr.networks.dino import DinoViT
 
 PICTURE_SIZE = 518
@@ -74,6 +74,20 @@ def normalised(pictures: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w
     images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std
+
+
+def token_encoder(backbone: Backbone) -> DinoViT:
+    """Return the network of a backbone that has tokens to condition on.
+
+    Raises:
+        UserError: it is no vision transformer.
+    """
+    if backbone.spec.family != "vit":
+        raise UserError(
+            f"image_encoder: {backbone.spec.name} is no vision transformer; conditions are its"
+            " tokens, use tiny_vit or a DINOv2"
+        )
+    return backbone.module
 
 
 @torch.inference_mode()

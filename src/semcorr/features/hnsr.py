@@ -7,6 +7,7 @@ import numpy as np
 
 from semcorr.config.kinds.hnsr import Options
 from semcorr.errors import UserError
+from semcorr.features.conditions import token_encoder
 from semcorr.features.networks import open_backbone, open_network
 from semcorr.features.single_step import SingleStep, single_step_features, view_conditions
 from semcorr.features.upstream import Upstream
@@ -28,7 +29,7 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
     encoder = None
     if options.guidance != -1:
         backbone = open_backbone(options.backbone, upstream.weights["image_encoder"], upstream)
-        encoder = backbone.module
+        encoder = token_encoder(backbone)
     step = SingleStep(
         layers=(options.layer,),
         steps=options.steps,

@@ -48,8 +48,15 @@ def open_network(
 
 
 def open_backbone(name: str, manifest: Path, upstream: Upstream) -> Backbone:
-    """Load an image network of the registry."""
+    """Load an image network of the registry.
+
+    Raises:
+        UserError: the weights were trained for another one; see also `load_backbone`.
+    """
     torch.set_num_threads(upstream.threads)
     files = weight_files(manifest)
-    overrides = files.description.get("args") or None
+    overrides = dict(files.description.get("args", {}))
+    trained = overrides.pop("backbone", name)
+    if trained != name:
+        raise UserError(f"{manifest}: holds weights of {trained}, set backbone: {trained}")
     return load_backbone(name, files.path, device_of(upstream.device), overrides)

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
 from semcorr.config.kinds.trellis_ss import Options
 from semcorr.features.networks import open_network
 from semcorr.features.upstream import Upstream
 from semcorr.geometry.voxels import split_yaws
-from semcorr.networks.trellis.vae import SparseStructureEncoder, encode_cells
+from semcorr.networks.trellis.vae import encode_cells
 from semcorr.store.items import Arrays
 
 RAGGED = frozenset()
@@ -25,20 +23,6 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
 
     def compute(item_id: str) -> Arrays:
         cells = split_yaws(upstream.voxels.read(item_id))
-        return {"latents": np.stack([latent_of(encoder, c, resolution) for c in cells])}
+        return {"latents": encode_cells(encoder, cells, resolution).mean.numpy()}
 
     yield compute
-
-
-def latent_of(encoder: SparseStructureEncoder, cells: np.ndarray, resolution: int) -> np.ndarray:
-    """Return the mean latent of one occupancy: not sampled, not normalised (HNSR section 3.2).
-
-    Args:
-        encoder: on any device.
-        cells: (n, 3) occupied voxels.
-        resolution: voxels per axis.
-
-    Returns:
-        (c, r, r, r) float32.
-    """
-    return encode_cells(encoder, cells, resolution).mean[0].numpy()

@@ -145,6 +145,21 @@ def _tiny_vit() -> BackboneSpec:
     )
 
 
+@register("tiny_convnext")
+def _tiny_convnext() -> BackboneSpec:
+    # The image encoder that trains on a CPU: convolutions need no time to learn what is near what.
+    # Stride 8 to the end because its pictures are small; no layer scale, which opens slowly.
+    sizes = {"depths": (1, 2, 4, 1), "dims": (32, 64, 96, 96), "output_stride": 8}
+    return BackboneSpec(
+        "tiny_convnext",
+        "cnn",
+        "convnext_atto",
+        {**sizes, "ls_init_value": None, "head_norm_first": True, "num_classes": 0},
+        Preprocessing(size_multiple=8, default_size=112),
+        licence="CC0-1.0",
+    )
+
+
 def _register_dinov2() -> None:
     """DINOv2 S, B and L, without and with registers, with the published position rules."""
     for letter, size in (("s", "small"), ("b", "base"), ("l", "large")):
@@ -254,6 +269,18 @@ def prepare(
         images = F.interpolate(images, target, mode=rule.interpolation, antialias=True).clamp(0, 1)
     mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (rule.mean, rule.std))
     return (images - mean) / std
+
+
+def last_map(backbone: Backbone, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c h2 w2"]:
+    """Last feature map of normalised pictures, with gradients: what a training works on.
+
+    Returns:
+        The normed patch tokens of a ViT (`norm` of `extract`), the map before pooling of a CNN.
+    """
+    if backbone.spec.family == "vit":
+        tokens = backbone.module(images)
+        return tokens.patches(backbone.module.norm(tokens.prenorm))
+    return backbone.module.forward_features(images)
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semcorr.errors import UserError
-from semcorr.features.conditions import condition_tokens, prepare_picture
+from semcorr.features.conditions import condition_tokens, prepare_picture, token_encoder
 from semcorr.networks.backbones import load_backbone
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
 from semcorr.networks.trellis.loading import network_from
@@ -150,7 +150,7 @@ class LatentMaker:
         backbone = found.description.get("args", {}).get("backbone")
         if backbone is None:
             raise UserError(f"{weights}: does not say which backbone it is")
-        encoder = load_backbone(backbone, found.path, self.materials.device).module
+        encoder = token_encoder(load_backbone(backbone, found.path, self.materials.device))
         if encoder.embed_dim != self.entry.condition_channels:
             raise UserError(
                 f"condition_channels: {self.entry.condition_channels} does not fit {weights}, "

@@ -32,8 +32,8 @@ def case_ss_vae_encoder(case_dir: Path) -> dict[str, np.ndarray]:
     path = case_dir / "weights.safetensors"
     encoder = loading.network_from("SparseStructureEncoder", case["config"], path)
     side = shape(case, "mean")[-1] * encoder.factor
-    found = [vae.encode_cells(encoder, cells, side) for cells in numbered(inputs, "occupied_")]
-    mean, logvar = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    found = vae.encode_cells(encoder, list(numbered(inputs, "occupied_")), side)
+    mean, logvar = (part.numpy() for part in found)
     return {
         "mean": mean,
         "logvar_strided2": every_cell(logvar, case, "logvar_strided2"),

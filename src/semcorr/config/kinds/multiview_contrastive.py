@@ -14,7 +14,7 @@ class Options(Training):
     """InfoNCE between the pixels of two views that show the same surface point."""
 
     kind: Literal["multiview_contrastive"]
-    backbone: Name = Field("tiny_vit", description="name in the backbone registry")
+    backbone: Name = Field("tiny_convnext", description="name in the backbone registry")
     dataset: Annotated[Name, RefersTo("datasets")] = Field(description="rendered training shapes")
     render: Annotated[Name, RefersTo("renders")]
     size: int = Field(112, ge=28, description="picture size, pixels; that of `render`")
@@ -35,5 +35,5 @@ class Options(Training):
     place_weight: float = Field(
         0.5, ge=0, description="weight of reading height, radius and slope from the descriptors"
     )
-    temperature: float = Field(0.1, gt=0, le=1)
-    sigma: float = Field(0.05, gt=0, le=1, description="width of the target, longest side = 1")
+    temperature: float = Field(0.2, gt=0, le=1, description="of the softmax over cosines")
+    sigma: float = Field(0.15, gt=0, le=1, description="width of the target, longest side = 1")
