@@ -18,7 +18,7 @@ from semcorr.fingerprint import fingerprint
 
 CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
-COLUMNS = {"meshes": ("file", "up", "front", "texture"), "truth": ("category",)}
+COLUMNS = {"meshes": ("file", "up", "front")}
 # Package that holds the module of a variant's kind
 PACKAGES = {
     "datasets": "datasets",
@@ -64,11 +64,11 @@ class Plan:
         return [[m.id, m.digest(columns)] for m in self.chunks(dataset).get(int(chunk), [])]
 
     def files(self, stage: str, dataset: str, chunk: str) -> list[str]:
-        """Return the local files of a chunk's items that are there: mesh files, or label files."""
+        """Return the files of a chunk's items that are there: meshes and what they name, or labels."""
         members = self.chunks(dataset).get(int(chunk), [])
         entry = item_lists.base_entry(self.datasets, dataset)
         find = item_lists.mesh_files if stage == "meshes" else item_lists.truth_files
-        return find(entry, members)
+        return self._once(("files", stage, dataset, chunk), lambda: find(entry, members))
 
     # -- variants ----------------------------------------------------------------------------
 
