@@ -210,6 +210,8 @@ WRONG = {
     "models.vae.optimiser.learning_rat": 0.1,
     "coseg.seats.soruces": 2,
     "sede": 1,
+    "renders.views.elevations.0": ["low"],
+    "coseg.seats.poses.Turned": "chairs",
     "methods.guided.temperature": -1,
     "voxels.s16.resolution": "many",
 }
@@ -217,7 +219,9 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def wrong_plans(plans):
-    return plans({path: _with(small.CONFIG, path.split("."), v) for path, v in WRONG.items()})
+    # the number of a list's element is said, the list is written
+    written = {path: path.rstrip(".0123456789").split(".") for path in WRONG}
+    return plans({path: _with(small.CONFIG, written[path], v) for path, v in WRONG.items()})
 
 
 @pytest.mark.parametrize("path", WRONG)
@@ -322,6 +326,39 @@ def test_a_changed_mesh_or_label_file_plans_its_chain(copied, before):
     shutil.copy2(pack / "c.obj", pack / "a.obj")
     (pack / "labels/c.json").write_text((pack / "labels/c.json").read_text().replace("0", "1", 1))
     assert planned(copied) >= before.below({"results/truth/pack/0.json"})
+
+
+def edited(path):
+    """Write other contents of the same length."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+NAMED = {  # file -> chunk of the mesh that names it
+    "paint/a.mtl": 1,
+    "paint/a.png": 1,
+    "d data.bin": 0,
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_changed_file_that_a_mesh_names_plans_its_chain(name, copied, before):
+    os.utime(copied.folder / "pack" / name)
+    assert planned(copied) == frozenset()
+    edited(copied.folder / "pack" / name)
+    assert planned(copied) == before.below({f"results/meshes/pack/{NAMED[name]}.json"})
+
+
+def test_another_part_folder_belongs_to_other_contents_of_a_named_file(copied):
+    """What was kept of a killed job is not mixed with what the edited buffer says."""
+    from semcorr.store.pack import PackedReader
+
+    store = copied.results / "meshes/pack/0.zarr"
+    before = PackedReader(store).attributes["key"]
+    edited(copied.folder / "pack/d data.bin")
+    copied.run("results/meshes/pack/0.json")
+    assert PackedReader(store).attributes["key"] != before
 
 
 ITEM_CHANGES = {
