@@ -27,9 +27,6 @@ include: "workflow/rules/tools.smk"
 
 localrules:
     all,
-    renders,
-    features,
-    matches,
     evaluate,
 
 
@@ -37,21 +34,6 @@ rule all:
     default_target: True
     input:
         [*PLAN.tables(), *PLAN.figures()],
-
-
-rule renders:
-    input:
-        asking(lambda w: PLAN.needed("renders")),
-
-
-rule features:
-    input:
-        asking(lambda w: PLAN.needed("features")),
-
-
-rule matches:
-    input:
-        asking(lambda w: PLAN.matches()),
 
 
 rule evaluate:
