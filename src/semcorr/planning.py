@@ -18,7 +18,7 @@ from semcorr.fingerprint import fingerprint
 
 CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
-COLUMNS = {"meshes": ("file", "up", "front")}
+COLUMNS = {"meshes": ("file", "up", "front"), "index": ("category",)}
 # Package that holds the module of a variant's kind
 PACKAGES = {
     "datasets": "datasets",
@@ -136,6 +136,18 @@ class Plan:
             elif section == "weights":
                 found[field] = self.weights(name)
         return found
+
+    def index_inputs(self, dataset: str) -> dict[str, list[str]]:
+        """Return {input name: manifests} of the index of a data set: meshes and truth of all chunks."""
+        return {
+            section: [manifest(section, None, dataset, c) for c in self.chunks(dataset)]
+            for section in ("meshes", "truth")
+        }
+
+    def index_members(self, dataset: str) -> list[list[str]]:
+        """Return the `members` of the index: all items, in all chunks."""
+        chunks = self.chunks(dataset)
+        return sorted(row for c in chunks for row in self.members("index", dataset, str(c)))
 
     def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
         """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
@@ -284,6 +296,12 @@ class Plan:
         _, entry = self.experiment(experiment)
         cfg = canonical(entry.model_dump(mode="json", exclude={"methods"}))
         return cfg | {"global_seed": self.config.seed}
+
+    def indices(self) -> list[str]:
+        """Return the index of every data set that an experiment uses."""
+        experiments = [e for t in EXPERIMENT_SECTIONS for e in getattr(self.config, t).values()]
+        names = sorted({dataset for e in experiments for dataset in e.poses.values()})
+        return [f"results/datasets/{name}/index.parquet" for name in names]
 
     def tables(self) -> list[str]:
         """Return the table of every experiment."""

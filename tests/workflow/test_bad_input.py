@@ -198,7 +198,7 @@ def test_targets_that_collect_chunks_check_coverage(tmp_path, repository, enviro
     ):
         run = work.run(target, succeeds=False)
         assert re.search(rf"results/{folder}: only 0% of \d items are there", run.text), run.text
-        assert "b.obj: is a point cloud: 1 points and no faces" in run.text
+        assert "1 x upstream_failed: failed: good_a.obj: is a point cloud" in run.text
         assert (work.results / folder / "0.json").exists()
         assert "Traceback" not in run.text
     work.write_config(config | {"offline": True, "min_coverage": 0.0})

@@ -60,7 +60,7 @@ class Walk:
     # -- what the tests ask ------------------------------------------------------------------
 
     def everything(self) -> "Walk":
-        """Follow all targets of the tests: tables, pictures and models."""
+        """Follow all targets of the tests: tables, pictures, models and indices."""
         for task in ("coseg", "keypoints"):
             for experiment in getattr(self.config, task):
                 self.figures(task, experiment)
@@ -68,6 +68,9 @@ class Walk:
         self.node(["figures/costs.png"], [], tables)
         for model in self.config.models:
             self.weights(model)
+        poses = [e.poses for t in ("coseg", "keypoints") for e in getattr(self.config, t).values()]
+        for dataset in {name for pose in poses for name in pose.values()}:
+            self.index(dataset)
         return self
 
     def changed_since(self, before: "Walk") -> set[str]:
@@ -176,6 +179,13 @@ class Walk:
         else:
             reads = [self.meshes(dataset, chunk)]
         return self.chunk_node(f"truth/{dataset}", chunk, own, reads)
+
+    def index(self, dataset: str) -> str:
+        chunks = self.chunks(dataset)
+        rows = [self.members(dataset, c, ("category",)) for c in chunks]
+        reads = [add(dataset, c) for add in (self.meshes, self.truth) for c in chunks]
+        own = [self.cfg("datasets", dataset), rows]
+        return self.node([f"datasets/{dataset}/index.parquet"], own, reads)
 
     # -- variants ----------------------------------------------------------------------------
 
