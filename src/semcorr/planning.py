@@ -121,6 +121,15 @@ class Plan:
         entries = [entry, *(getattr(self.config, s)[n] for s, n in self.behind(entry))]
         return {n for e in entries for _, section, n in e.references() if section == "weights"}
 
+    def asked_of_machine(self) -> dict[str, Any]:
+        """Return what all experiments together need: assets of weights, backends of renders."""
+        experiments = [e for t in EXPERIMENT_SECTIONS for e in getattr(self.config, t).values()]
+        methods = sorted({m for e in experiments for m in e.methods})
+        weights = {n for m in methods for n in self.weights_behind(m)} - set(self.config.models)
+        behind = {v for m in methods for v in self.behind(self.config.methods[m])}
+        backends = {self.config.renders[n].backend for section, n in behind if section == "renders"}
+        return {"weights": sorted(weights), "backends": sorted(backends)}
+
     def weights(self, name: str) -> str:
         """Return the small JSON of trained or fetched weights; the large files lie beside it."""
         return weights_manifest(name, trained=name in self.config.models)
