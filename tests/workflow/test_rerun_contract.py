@@ -148,6 +148,40 @@ def test_global_keys_plan_everything_and_operational_ones_nothing(plans, before,
         assert found[name].outputs == frozenset(), (name, found[name].text[-2000:])
 
 
+ADDED = {  # method -> what only its presence brings, beside its maps and scores
+    "another_random": {"matcher": "random"},
+    "nearest": small.CONFIG["methods"]["nearest"],
+}
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_method_added_to_an_experiment_plans_only_what_is_new_and_the_merge(
+    name, plans, before, prepared
+):
+    there = small.CONFIG["coseg"]["seats"]["methods"]
+    config = small.config(
+        **{f"methods__{name}": ADDED[name], "coseg__seats__methods": [*there, name]}
+    )
+    plan = plans({"more": config})["more"]
+    walk = Walk(config, prepared.folder).everything()
+    assert plan.outputs == walk.changed_since(before), plan.text[-2000:]
+    new = walk.signatures.keys() - before.signatures.keys()
+    assert {p for p in new if p.startswith((f"results/matches/{name}/", "results/coseg/"))} == {
+        f"results/coseg/seats/{name}.json",
+        *(f"results/matches/{name}/seats/{pose}/{chunk}.{kind}"
+          for pose in ("aligned", "turned") for chunk in (0, 1) for kind in ("json", "zarr")),
+    }  # fmt: skip
+    again = plan.outputs - new
+    assert "results/coseg/seats.json" in again
+    assert {p for p in again if not p.startswith("results/figures/")} == {
+        "results/coseg/seats.json"
+    }
+    if name == "another_random":
+        assert {p.split("/")[1] for p in new} == {"matches", "coseg"}
+    else:  # views and features of these data sets are new, those of the other experiment are not
+        assert any(p.startswith("results/features/lifted/chairs_yaw/") for p in new)
+
+
 def _charts(walk):
     # rest on tables alone; planned because the tables are
     return {path for path in walk.signatures if path.endswith((".png",))}
