@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/assets.smk"
 include: "workflow/rules/meshes.smk"
+include: "workflow/rules/datasets.smk"
 include: "workflow/rules/render.smk"
 include: "workflow/rules/latents.smk"
 include: "workflow/rules/features.smk"
@@ -27,9 +28,6 @@ include: "workflow/rules/tools.smk"
 
 localrules:
     all,
-    renders,
-    features,
-    matches,
     evaluate,
 
 
@@ -37,21 +35,6 @@ rule all:
     default_target: True
     input:
         [*PLAN.tables(), *PLAN.figures()],
-
-
-rule renders:
-    input:
-        asking(lambda w: PLAN.needed("renders")),
-
-
-rule features:
-    input:
-        asking(lambda w: PLAN.needed("features")),
-
-
-rule matches:
-    input:
-        asking(lambda w: PLAN.matches()),
 
 
 rule evaluate:

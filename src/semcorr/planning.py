@@ -18,7 +18,7 @@ from semcorr.fingerprint import fingerprint
 
 CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
-COLUMNS = {"meshes": ("file", "up", "front", "texture"), "truth": ("category",)}
+COLUMNS = {"meshes": ("file", "up", "front"), "index": ("category",)}
 # Package that holds the module of a variant's kind
 PACKAGES = {
     "datasets": "datasets",
@@ -64,11 +64,11 @@ class Plan:
         return [[m.id, m.digest(columns)] for m in self.chunks(dataset).get(int(chunk), [])]
 
     def files(self, stage: str, dataset: str, chunk: str) -> list[str]:
-        """Return the local files of a chunk's items that are there: mesh files, or label files."""
+        """Return the files of a chunk's items that are there: meshes and what they name, or labels."""
         members = self.chunks(dataset).get(int(chunk), [])
         entry = item_lists.base_entry(self.datasets, dataset)
         find = item_lists.mesh_files if stage == "meshes" else item_lists.truth_files
-        return find(entry, members)
+        return self._once(("files", stage, dataset, chunk), lambda: find(entry, members))
 
     # -- variants ----------------------------------------------------------------------------
 
@@ -121,6 +121,15 @@ class Plan:
         entries = [entry, *(getattr(self.config, s)[n] for s, n in self.behind(entry))]
         return {n for e in entries for _, section, n in e.references() if section == "weights"}
 
+    def asked_of_machine(self) -> dict[str, Any]:
+        """Return what all experiments together need: assets of weights, backends of renders."""
+        experiments = [e for t in EXPERIMENT_SECTIONS for e in getattr(self.config, t).values()]
+        methods = sorted({m for e in experiments for m in e.methods})
+        weights = {n for m in methods for n in self.weights_behind(m)} - set(self.config.models)
+        behind = {v for m in methods for v in self.behind(self.config.methods[m])}
+        backends = {self.config.renders[n].backend for section, n in behind if section == "renders"}
+        return {"weights": sorted(weights), "backends": sorted(backends)}
+
     def weights(self, name: str) -> str:
         """Return the small JSON of trained or fetched weights; the large files lie beside it."""
         return weights_manifest(name, trained=name in self.config.models)
@@ -136,6 +145,18 @@ class Plan:
             elif section == "weights":
                 found[field] = self.weights(name)
         return found
+
+    def index_inputs(self, dataset: str) -> dict[str, list[str]]:
+        """Return {input name: manifests} of the index of a data set: meshes and truth of all chunks."""
+        return {
+            section: [manifest(section, None, dataset, c) for c in self.chunks(dataset)]
+            for section in ("meshes", "truth")
+        }
+
+    def index_members(self, dataset: str) -> list[list[str]]:
+        """Return the `members` of the index: all items, in all chunks."""
+        chunks = self.chunks(dataset)
+        return sorted(row for c in chunks for row in self.members("index", dataset, str(c)))
 
     def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
         """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
@@ -284,6 +305,12 @@ class Plan:
         _, entry = self.experiment(experiment)
         cfg = canonical(entry.model_dump(mode="json", exclude={"methods"}))
         return cfg | {"global_seed": self.config.seed}
+
+    def indices(self) -> list[str]:
+        """Return the index of every data set that an experiment uses."""
+        experiments = [e for t in EXPERIMENT_SECTIONS for e in getattr(self.config, t).values()]
+        names = sorted({dataset for e in experiments for dataset in e.poses.values()})
+        return [f"results/datasets/{name}/index.parquet" for name in names]
 
     def tables(self) -> list[str]:
         """Return the table of every experiment."""

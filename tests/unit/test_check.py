@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -152,6 +153,20 @@ def types_of(facts, target):
 
 
 ALL = {"demo", "demo_raycast", "pair", "preset_hnsr", "slurm"}
+
+
+def test_experiments_of_the_configuration_in_use(complete):
+    wanted = check.Wanted(("ss_vae_tiny", "dinov2_vits14"), ("raycast",))
+    found = targets(complete, wanted)["experiments"]
+    assert found["possible"] and found["note"].endswith("to download: dinov2_vits14")
+    offline = targets(complete, replace(wanted, offline=True))["experiments"]
+    assert [item["what"] for item in offline["missing"]] == ["asset dinov2_vits14 (offline: true)"]
+    gone = targets(complete, replace(wanted, weights=("mobilenetv2_imagenet",)))["experiments"]
+    assert [item["what"] for item in gone["missing"]] == ["asset mobilenetv2_imagenet"]
+    complete["blender"] = complete["blender"] | {"ok": False, "problem": "not there"}
+    assert targets(complete, wanted)["experiments"]["possible"]
+    blender = targets(complete, replace(wanted, backends=("blender",)))["experiments"]
+    assert [item["what"] for item in blender["missing"]] == ["Blender: not there"]
 
 
 def test_complete_machine(complete):

@@ -79,6 +79,26 @@ def test_what_is_wrong_is_named_with_its_path(changes, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"coseg__chair__poses": {"Aligned": "x"}}, "coseg.chair.poses.Aligned"),
+        ({"keypoints": {"k": {"sources": ["a", {}]}}}, "keypoints.k.sources."),
+        ({"renders": {"rig12": {"elevations": ["low"]}}}, "renders.rig12.elevations.0"),
+        ({"voxels": {"v": {"yaws": {"a": 1}}}}, "voxels.v.yaws"),
+        ({"latents": {"a": {"kind": "trellis_ss", "voxl": "v"}}}, "latents.a.voxl"),
+        ({"features": {"f": {"kind": "lifted", "layers": {"a": "x"}}}}, "features.f.layers.a"),
+        ({"methods": {"random": {"matcher": "random", "x": 1}}}, "methods.random.x"),
+        ({"models": {"m": {"kind": "ss_vae", "channels": [1, "x"]}}}, "models.m.channels.1"),
+        ({"datasets": {"Upper": {"kind": "procedural"}}}, "datasets.Upper"),
+    ],
+)
+def test_paths_of_nested_keys_are_as_written(changes, path):
+    with pytest.raises(UserError) as error:
+        validate(changed(**changes), KEYS)
+    assert f"  {path}" in str(error.value)
+
+
 def test_a_weights_reference_must_be_an_asset_or_a_model():
     raw = changed(
         renders={"r": {}},

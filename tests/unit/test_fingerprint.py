@@ -86,3 +86,25 @@ def test_a_version_stands_for_the_module_and_all_that_it_imports(package):
 def test_a_missing_module_is_named(package):
     with pytest.raises(ModuleNotFoundError, match="semcorr.nothing"):
         module.fingerprint("semcorr.nothing")
+
+
+@pytest.fixture
+def unpinned(monkeypatch):
+    """The real package as if no module pinned a version: everything that is imported counts."""
+    clear()
+    monkeypatch.setattr(module, "_version", lambda name: None)
+    return module._closure
+
+
+def test_a_registry_entry_is_code_of_those_that_name_it_alone(unpinned):
+    for kind in ("lifted", "hnsr"):
+        names = unpinned((f"semcorr.features.{kind}",))
+        assert "semcorr.networks.backbones" in names
+        assert not any(name.startswith("semcorr.networks.zoo.") for name in names)
+    named = unpinned(("semcorr.networks.zoo.tiny_vit",))
+    assert named == {"semcorr.networks.zoo.tiny_vit", "semcorr.networks.backbone_spec"}
+
+
+def test_latents_rest_on_no_image_network(unpinned):
+    names = unpinned(("semcorr.stages.latents", "semcorr.features.trellis_ss"))
+    assert not any("backbone" in name or "zoo" in name or "dino" in name for name in names), names

@@ -1,3 +1,4 @@
+import json
 import os
 
 import pytest
@@ -70,6 +71,53 @@ def test_rows_that_cannot_be_used_are_members_with_a_status(tmp_path):
     }
     members = list(item_lists.read_members(sets, "set").values())
     assert item_lists.mesh_files(sets["set"], members) == [str(root / "good.ply")]
+
+
+def test_files_that_meshes_name_are_listed_where_they_can_be_read(tmp_path):
+    root = tmp_path / "set"
+    (root / "m/paint").mkdir(parents=True)
+    secret = tmp_path / "secret.png"
+    names = ("m/a.obj", "c.glb", "m/my paint.mtl", "m/paint/two.mtl", "m/paint/t.png", "m/s.png",
+             "b 1.bin", "b{2}.png", "b.png", "d t.png", "m/unnamed.png")  # fmt: skip
+    for path in (secret, *(root / name for name in names)):
+        path.write_bytes(b"x")
+    (root / "m/a.obj").write_text("mtllib my paint.mtl\nv 0 0 0\nmtllib paint\\two.mtl gone.mtl\n")
+    (root / "m/my paint.mtl").write_text("newmtl a\nmap_Kd -s 1 1 1 s.png\nmap_Ks unnamed.png\n")
+    (root / "m/paint/two.mtl").write_text("newmtl b\nmap_Kd t.png\nnewmtl c\nmap_Kd ../../../x\n")
+    images = [
+        "b%7B2%7D.png",
+        "b.png",
+        "../secret.png",
+        "data:image/png;base64,AA",
+        None,
+        "gone.png",
+    ]
+    document = {"buffers": [{"uri": "b%201.bin"}, {}], "images": [{"uri": u} for u in images]}
+    (root / "b.gltf").write_text(json.dumps(document))
+    (root / "d.ply").write_text("ply\ncomment TextureFile d t.png\nend_header\ncomment ")
+    sets = folder_set(root, [f"{n},{f},chair" for n, f in enumerate(
+        ("m/a.obj", "b.gltf", "c.glb", "d.ply"))])  # fmt: skip
+    members = list(item_lists.read_members(sets, "set").values())
+    found = [os.path.relpath(f, root) for f in item_lists.mesh_files(sets["set"], members)]
+    assert found == ["m/a.obj", "m/my paint.mtl", "m/s.png", "m/paint/two.mtl", "m/paint/t.png",
+                     "b.gltf", "b 1.bin", "b.png", "c.glb", "d.ply", "d t.png"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.gltf", b"[" * 100_000),
+        ("a.gltf", b"\xff\xfe"),
+        ("a.gltf", b'{"buffers": 3, "images": [1, {"uri": "a\\u0000b"}]}'),
+        ("a.obj", b"mtllib\nmtllib a\0b\nmtllib " + b"x" * 5000),
+        ("a.ply", b"comment TextureFile"),
+    ],
+)
+def test_broken_mesh_files_name_nothing_and_stop_no_plan(tmp_path, name, content):
+    sets = folder_set(tmp_path / "set", [f"a,{name},chair"])
+    (tmp_path / "set" / name).write_bytes(content)
+    members = list(item_lists.read_members(sets, "set").values())
+    assert item_lists.mesh_files(sets["set"], members) == [str(tmp_path / "set" / name)]
 
 
 def test_truth_files_are_only_those_that_are_there(tmp_path):

@@ -14,7 +14,6 @@ from semcorr.networks.backbones import (
     list_backbones,
     load_backbone,
     prepare,
-    register,
 )
 from semcorr.networks.timm_models import create
 
@@ -38,8 +37,6 @@ def test_registry():
     assert {f"dinov2_vit{s}14{r}" for s in "sbl" for r in ("", "_reg")} <= names
     with pytest.raises(UserError, match="dinov2_vits14"):
         get_spec("dinov3")
-    with pytest.raises(ValueError, match="twice"):
-        register("tiny_vit")(lambda: get_spec("tiny_vit"))
     for name in names:
         spec = get_spec(name)
         assert spec.name == name and spec.licence

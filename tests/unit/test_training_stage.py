@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 from semcorr.cameras import make_cameras
 from semcorr.datasets.procedural import generate
-from semcorr.errors import UserError
-from semcorr.features.networks import open_backbone
+from semcorr.errors import ItemError, UserError
+from semcorr.features.image_networks import open_backbone
 from semcorr.features.upstream import Upstream
 from semcorr.geometry import mesh_arrays
 from semcorr.networks.backbones import extract, load_backbone
@@ -87,6 +87,23 @@ def job_of(root, cfg, inputs=None, threads=1):
         wildcards={"model": cfg["kind"]},
         runtime=Runtime(device="cpu", threads=threads),
     )
+
+
+def test_too_few_rendered_shapes_stop_a_training(tmp_path, shapes):
+    def broken(item_id):
+        raise ItemError("the renderer left nothing", "failed")
+
+    manifest = tmp_path / "renders/0.json"
+    ids = tuple(f"chair_{n}" for n in range(SHAPES))
+    job = ChunkJob(manifest.with_suffix(".zarr"), manifest, ids, {}, "", (), {})
+    write_chunk(job, lambda missing: simple(broken))
+    inputs = shapes | {"renders": [*shapes["renders"], manifest]}
+    training = job_of(tmp_path, CONTRAST, inputs)
+    with pytest.raises(
+        UserError, match=r"renders: only 0% of 4 .*\n  4 x failed: the renderer left"
+    ):
+        train.main(training)
+    assert not training.outputs["manifest"].exists()
 
 
 @pytest.fixture(scope="session")

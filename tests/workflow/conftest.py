@@ -3,6 +3,7 @@
 import harness
 import pytest
 import small
+from walk import Walk
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,9 @@ def prepared(place, repository, environment, server):
     work.write_config(small.config())
     work.run(*small.TARGETS)
     return work
+
+
+@pytest.fixture(scope="session")
+def before(prepared):
+    """What should be there after the prepared run."""
+    return Walk(small.CONFIG, prepared.folder).everything()

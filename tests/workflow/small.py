@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-# What the runs ask for: tables and pictures, and the models that no experiment needs
-TARGETS = ("all", "models")
+# What the runs ask for: tables and pictures, the models that no experiment needs, the indices
+TARGETS = ("all", "models", "datasets")
 # Found through the mirror; random weights under the names of released ones, so that the shipped
 # table of assets is used as it is
 VAE, FLOW, ENCODER = "trellis_ss_enc", "trellis_ss_flow_img", "dinov2_vits14"
@@ -207,7 +207,44 @@ def obj_text(vertices: np.ndarray, faces: np.ndarray) -> str:
     return "\n".join(lines + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces]) + "\n"
 
 
-ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.obj,chair,", "table_a,table_a.obj,table,")
+def write_gltf(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
+    """Write a mesh as glTF whose buffer lies beside it under a name that needs percent-encoding."""
+    positions, corners = vertices.astype("<f4"), faces.astype("<u4")
+    data = positions.tobytes() + corners.tobytes()
+    path.with_name(f"{path.stem} data.bin").write_bytes(data)
+    views = [
+        {"buffer": 0, "byteOffset": 0, "byteLength": positions.nbytes},
+        {"buffer": 0, "byteOffset": positions.nbytes, "byteLength": corners.nbytes},
+    ]
+    accessors = [
+        {"bufferView": 0, "componentType": 5126, "count": len(positions), "type": "VEC3"},
+        {"bufferView": 1, "componentType": 5125, "count": corners.size, "type": "SCALAR"},
+    ]
+    document = {
+        "asset": {"version": "2.0"},
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": accessors,
+        "bufferViews": views,
+        "buffers": [{"uri": f"{path.stem}%20data.bin", "byteLength": len(data)}],
+    }
+    path.write_text(json.dumps(document))
+
+
+def write_material(root: Path, name: str) -> str:
+    """Write a material library with a picture in a sub-folder; return the lines that use it."""
+    from PIL import Image
+
+    (root / "paint").mkdir(exist_ok=True)
+    Image.new("RGB", (2, 2), (200, 120, 40)).save(root / f"paint/{name}.png")
+    library = f"newmtl wood\nKd 1 1 1\nmap_Kd -clamp on {name}.png\n"
+    (root / f"paint/{name}.mtl").write_text(library)
+    return f"mtllib paint/{name}.mtl\nusemtl wood\n"
+
+
+# a names a material library, which names a picture; d names its buffer
+ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.gltf,chair,", "table_a,table_a.obj,table,")
 
 
 def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Path:
@@ -230,7 +267,11 @@ def write_items(root: Path, rows, header: str = "id,file,category,up") -> None:
 def write_item(root: Path, name: str, scale: float) -> None:
     """Write one mesh with its labels and keypoints."""
     vertices, faces, labels = boxes(scale)
-    (root / f"{name}.obj").write_text(obj_text(vertices, faces))
+    if name == "d":
+        write_gltf(root / f"{name}.gltf", vertices, faces)
+    else:
+        material = write_material(root, name) if name == "a" else ""
+        (root / f"{name}.obj").write_text(material + obj_text(vertices, faces))
     label_file = {"names": list(PARTS), "faces": labels}
     (root / f"labels/{name}.json").write_text(json.dumps(label_file))
     points = {"names": ["seat_left", "seat_right", "top"], "vertices": [4, 0, 11]}

@@ -159,7 +159,7 @@ def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
     good = len(GOOD) + len(BAD_TRUTH) + 1 - 1  # without the source itself
     pairs = good + len(BAD)
     assert (
-        f"only {good / pairs:.0%} of {pairs} pairs have a map (min_coverage: 90%)" in first_run.text
+        f"only {good / pairs:.0%} of {pairs} pairs are there (min_coverage: 90%)" in first_run.text
     )
     assert "most frequent reasons:" in first_run.text
     assert "1 x upstream_failed: " in first_run.text
@@ -177,6 +177,32 @@ def test_enough_coverage_ends_with_0_and_computes_nothing_again(work, first_run)
     targets = table["methods"]["spatial"]["aligned"]["targets"]
     assert {pair["target"] for pair in targets} >= set(GOOD) - {"good_a"}
     assert work.plan("results/coseg/seats.json").outputs == frozenset()
+
+
+def test_targets_that_collect_chunks_check_coverage(tmp_path, repository, environment):
+    """Views, features and maps: no table is asked for, and still all rows failed is no success."""
+    work = harness.Work(tmp_path / "work", repository, environment)
+    (work.folder / "pack").mkdir(parents=True)
+    for name in ("good_a", "b"):
+        (work.folder / f"pack/{name}.obj").write_text("v 0 0 0\n")
+    small.write_items(work.folder / "pack", ["good_a,good_a.obj,chair,", "b,b.obj,chair,"])
+    lifted = {"lifted": small.CONFIG["features"]["lifted"]}
+    methods = {"nearest": small.CONFIG["methods"]["nearest"]}
+    experiment = CONFIG["coseg"]["seats"] | {"methods": ["nearest"]}
+    config = CONFIG | {"features": lifted, "methods": methods, "coseg": {"seats": experiment}}
+    work.write_config(config | {"offline": True})
+    for target, folder in (
+        ("renders", "renders/views/pack"),
+        ("features", "features/lifted/pack"),
+        ("matches", "matches/nearest/seats/aligned"),
+    ):
+        run = work.run(target, succeeds=False)
+        assert re.search(rf"results/{folder}: only 0% of \d items are there", run.text), run.text
+        assert "1 x upstream_failed: failed: good_a.obj: is a point cloud" in run.text
+        assert (work.results / folder / "0.json").exists()
+        assert "Traceback" not in run.text
+    work.write_config(config | {"offline": True, "min_coverage": 0.0})
+    work.run("matches")
 
 
 def test_retry_failed_computes_only_failed_rows(work, first_run):

@@ -21,12 +21,6 @@ KEYS = alternatives.keys()
 
 
 @pytest.fixture(scope="module")
-def before(prepared):
-    """What should be there after the prepared run."""
-    return Walk(small.CONFIG, prepared.folder).everything()
-
-
-@pytest.fixture(scope="module")
 def plans(prepared, tmp_path_factory):
     """Function {name: configuration (or text)} -> {name: plan}; results are shared, never changed."""
     write_other_packs(prepared)
@@ -60,7 +54,8 @@ def test_the_walk_knows_every_file_of_the_prepared_run(prepared, before):
     found = {
         f"results/{path.relative_to(prepared.results).as_posix()}"
         for path in prepared.results.rglob("*")
-        if path.suffix in (".json", ".zarr", ".png", ".csv", ".safetensors")
+        if path.suffix in (".json", ".zarr", ".png", ".csv", ".safetensors", ".parquet")
+        and path.name != "costs.parquet"  # of this run, no result
         and ".zarr/" not in path.as_posix()
         and not any(part.startswith(".") for part in path.parts)
         and "results/assets/" not in path.as_posix()
@@ -147,6 +142,40 @@ def test_global_keys_plan_everything_and_operational_ones_nothing(plans, before,
         assert found[name].outputs == frozenset(), (name, found[name].text[-2000:])
 
 
+ADDED = {  # method -> what only its presence brings, beside its maps and scores
+    "another_random": {"matcher": "random"},
+    "nearest": small.CONFIG["methods"]["nearest"],
+}
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_method_added_to_an_experiment_plans_only_what_is_new_and_the_merge(
+    name, plans, before, prepared
+):
+    there = small.CONFIG["coseg"]["seats"]["methods"]
+    config = small.config(
+        **{f"methods__{name}": ADDED[name], "coseg__seats__methods": [*there, name]}
+    )
+    plan = plans({"more": config})["more"]
+    walk = Walk(config, prepared.folder).everything()
+    assert plan.outputs == walk.changed_since(before), plan.text[-2000:]
+    new = walk.signatures.keys() - before.signatures.keys()
+    assert {p for p in new if p.startswith((f"results/matches/{name}/", "results/coseg/"))} == {
+        f"results/coseg/seats/{name}.json",
+        *(f"results/matches/{name}/seats/{pose}/{chunk}.{kind}"
+          for pose in ("aligned", "turned") for chunk in (0, 1) for kind in ("json", "zarr")),
+    }  # fmt: skip
+    again = plan.outputs - new
+    assert "results/coseg/seats.json" in again
+    assert {p for p in again if not p.startswith("results/figures/")} == {
+        "results/coseg/seats.json"
+    }
+    if name == "another_random":
+        assert {p.split("/")[1] for p in new} == {"matches", "coseg"}
+    else:  # views and features of these data sets are new, those of the other experiment are not
+        assert any(p.startswith("results/features/lifted/chairs_yaw/") for p in new)
+
+
 def _charts(walk):
     # rest on tables alone; planned because the tables are
     return {path for path in walk.signatures if path.endswith((".png",))}
@@ -210,6 +239,8 @@ WRONG = {
     "models.vae.optimiser.learning_rat": 0.1,
     "coseg.seats.soruces": 2,
     "sede": 1,
+    "renders.views.elevations.0": ["low"],
+    "coseg.seats.poses.Turned": "chairs",
     "methods.guided.temperature": -1,
     "voxels.s16.resolution": "many",
 }
@@ -217,7 +248,9 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def wrong_plans(plans):
-    return plans({path: _with(small.CONFIG, path.split("."), v) for path, v in WRONG.items()})
+    # the number of a list's element is said, the list is written
+    written = {path: path.rstrip(".0123456789").split(".") for path in WRONG}
+    return plans({path: _with(small.CONFIG, written[path], v) for path, v in WRONG.items()})
 
 
 @pytest.mark.parametrize("path", WRONG)
@@ -324,6 +357,39 @@ def test_a_changed_mesh_or_label_file_plans_its_chain(copied, before):
     assert planned(copied) >= before.below({"results/truth/pack/0.json"})
 
 
+def edited(path):
+    """Write other contents of the same length."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+NAMED = {  # file -> chunk of the mesh that names it
+    "paint/a.mtl": 1,
+    "paint/a.png": 1,
+    "d data.bin": 0,
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_changed_file_that_a_mesh_names_plans_its_chain(name, copied, before):
+    os.utime(copied.folder / "pack" / name)
+    assert planned(copied) == frozenset()
+    edited(copied.folder / "pack" / name)
+    assert planned(copied) == before.below({f"results/meshes/pack/{NAMED[name]}.json"})
+
+
+def test_another_part_folder_belongs_to_other_contents_of_a_named_file(copied):
+    """What was kept of a killed job is not mixed with what the edited buffer says."""
+    from semcorr.store.pack import PackedReader
+
+    store = copied.results / "meshes/pack/0.zarr"
+    before = PackedReader(store).attributes["key"]
+    edited(copied.folder / "pack/d data.bin")
+    copied.run("results/meshes/pack/0.json")
+    assert PackedReader(store).attributes["key"] != before
+
+
 ITEM_CHANGES = {
     "added to a chunk without a source": (*small.ROWS, "f,f.obj,chair,"),
     "added to the chunk of the source": (*small.ROWS, "e,e.obj,chair,"),
@@ -385,74 +451,3 @@ def test_a_missing_store_or_weights_file_is_made_again_once_it_is_needed(copied,
         (copied.results / name).unlink()
     plan = copied.plan(*(f"results/{name}" for name in made))
     assert plan.outputs >= {f"results/{name}" for pair in made.items() for name in pair}
-
-
-# -- changes of code: each in a copy of the repository ----------------------------------------
-
-
-def plan_with(prepared, tmp_path, *edits, touch=False):
-    """Return what is planned with another copy of the repository, in which modules were edited."""
-    copy = tmp_path / "repository"
-    shutil.copytree(prepared.repository, copy, symlinks=True)
-    for module, old, new in edits:
-        path = copy / "src/semcorr" / module
-        assert old in path.read_text(), f"{module} no longer holds {old!r}"
-        path.write_text(path.read_text().replace(old, new, 1))
-    if touch:
-        for path in copy.rglob("*"):
-            os.utime(path)
-    work = harness.Work(prepared.folder, copy, prepared.environment)
-    with harness.one_server(tmp_path / "answers", work) as server:
-        plan = server.plans([(work, small.TARGETS)])[0]
-    assert plan.code == 0, plan.text
-    return plan.outputs
-
-
-def test_a_git_checkout_plans_nothing(prepared, tmp_path):
-    assert plan_with(prepared, tmp_path, touch=True) == frozenset()
-
-
-NOTHING = {
-    "a docstring": ("stages/meshes.py", '"""Stage `meshes`', '"""The stage `meshes`'),
-    "a comment": ("matching/nearest.py", "def match(", "# both ways\ndef match("),
-    "formatting": ("store/manifest.py", "SCHEMA = 1", "SCHEMA   =   (1)"),
-    "the configuration's models": ("config/renders.py", '"picture size, pixels"', '"pixels"'),
-}
-
-
-def test_comments_formatting_and_configuration_models_plan_nothing(prepared, tmp_path):
-    assert plan_with(prepared, tmp_path, *NOTHING.values()) == frozenset()
-
-
-def starting(before, *prefixes):
-    return {p for p in before.signatures if p.startswith(prefixes)}
-
-
-LOGIC = {
-    "a matcher": (
-        ("matching/nearest.py", "def match(", "UNUSED = 1\n\n\ndef match("),
-        ["results/matches/nearest/"],
-    ),
-    "a kind of feature": (
-        ("features/lifted.py", "RAGGED = ", "UNUSED = 1\nRAGGED = "),
-        ["results/features/lifted/"],
-    ),
-    "a module that a kind imports": (
-        ("features/lifting.py", "_CHUNK = 8192", "_CHUNK = 4096"),
-        ["results/features/lifted/"],
-    ),
-    "a data set's kind": (
-        ("datasets/turned.py", "def open_meshes", "UNUSED = 1\n\n\ndef open_meshes"),
-        ["results/meshes/chairs_yaw/", "results/truth/chairs_yaw/"],
-    ),
-    "the scores of one task": (
-        ("evaluation/keypoints.py", "CURVE = ", "UNUSED = 1\nCURVE = "),
-        ["results/keypoints/corners/"],
-    ),
-}
-
-
-@pytest.mark.parametrize("name", LOGIC)
-def test_changed_code_plans_what_rests_on_it(name, prepared, tmp_path, before):
-    edit, prefixes = LOGIC[name]
-    assert plan_with(prepared, tmp_path, edit) == before.below(starting(before, *prefixes))

@@ -10,14 +10,32 @@ import csv
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from semcorr.config.root import Config
 
 CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
-MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front", "texture"), ("category",)
+# What the format's table says of a mesh: the category is for experiments alone
+MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
+
+
+def named_in(root: Path, name: str) -> list[str]:
+    """Return the files that a mesh file of the tests names, and what those name."""
+    path = root / name
+    if path.suffix == ".gltf" and path.is_file():
+        document = json.loads(path.read_text())
+        entries = [*document.get("buffers", []), *document.get("images", [])]
+        return [(Path(name).parent / unquote(e["uri"])).as_posix() for e in entries if "uri" in e]
+    key = {".obj": "mtllib", ".mtl": "map_Kd"}.get(path.suffix)
+    if key is None or not path.is_file():
+        return []
+    lines = re.findall(rf"^{key} .*?(\S+)$", path.read_text(), re.MULTILINE)
+    found = [(Path(name).parent / line).as_posix() for line in lines]
+    return [*found, *(below for other in found for below in named_in(root, other))]
 
 
 class Walk:
@@ -42,7 +60,7 @@ class Walk:
     # -- what the tests ask ------------------------------------------------------------------
 
     def everything(self) -> "Walk":
-        """Follow all targets of the tests: tables, pictures and models."""
+        """Follow all targets of the tests: tables, pictures, models and indices."""
         for task in ("coseg", "keypoints"):
             for experiment in getattr(self.config, task):
                 self.figures(task, experiment)
@@ -50,6 +68,9 @@ class Walk:
         self.node(["figures/costs.png"], [], tables)
         for model in self.config.models:
             self.weights(model)
+        poses = [e.poses for t in ("coseg", "keypoints") for e in getattr(self.config, t).values()]
+        for dataset in {name for pose in poses for name in pose.values()}:
+            self.index(dataset)
         return self
 
     def changed_since(self, before: "Walk") -> set[str]:
@@ -132,6 +153,7 @@ class Walk:
             if self.chunk_of(dataset, row["id"]) == chunk
             for pattern in patterns
         ]
+        names += [below for name in names for below in named_in(self.folder / root, name)]
         return sorted({f"{root}/{n}" for n in names if (self.folder / root / n).is_file()})
 
     def meshes(self, dataset: str, chunk: int) -> str:
@@ -157,6 +179,13 @@ class Walk:
         else:
             reads = [self.meshes(dataset, chunk)]
         return self.chunk_node(f"truth/{dataset}", chunk, own, reads)
+
+    def index(self, dataset: str) -> str:
+        chunks = self.chunks(dataset)
+        rows = [self.members(dataset, c, ("category",)) for c in chunks]
+        reads = [add(dataset, c) for add in (self.meshes, self.truth) for c in chunks]
+        own = [self.cfg("datasets", dataset), rows]
+        return self.node([f"datasets/{dataset}/index.parquet"], own, reads)
 
     # -- variants ----------------------------------------------------------------------------
 

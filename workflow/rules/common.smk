@@ -1,5 +1,7 @@
 """Functions of the workflow: thin, over semcorr.planning; only what must know Snakemake is here."""
 
+import json
+import shlex
 import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
@@ -129,6 +131,14 @@ def render_gpus(wildcards):
     """Resource `gpu` of rendering: the ray caster runs on the CPU."""
     backend = PLAN.entry("renders", wildcards.render).backend
     return 0 if backend == "raycast" else network_gpus(wildcards)
+
+
+@asking
+def check_options(wildcards):
+    """Options of `check`: Blender and the experiments of the configuration in use, given files included."""
+    wanted = PLAN.asked_of_machine() | {"offline": CONFIG.offline}
+    named = ["--blender", CONFIG.blender] if CONFIG.blender else []
+    return shlex.join([*named, "--experiments", json.dumps(wanted)])
 
 
 @asking

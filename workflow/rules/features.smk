@@ -24,3 +24,13 @@ rule feature:
         "features {wildcards.feature} of {wildcards.dataset}, chunk {wildcards.chunk}"
     script:
         "../scripts/features.py"
+
+
+rule features:
+    input:
+        manifests=asking(lambda w: PLAN.needed("features")),
+    localrule: True
+    message:
+        "coverage of all features"
+    script:
+        "../scripts/coverage.py"

@@ -32,3 +32,13 @@ rule match:
         "{wildcards.method} on {wildcards.experiment}, {wildcards.pose}, chunk {wildcards.chunk}"
     script:
         "../scripts/match.py"
+
+
+rule matches:
+    input:
+        manifests=asking(lambda w: PLAN.matches()),
+    localrule: True
+    message:
+        "coverage of all maps"
+    script:
+        "../scripts/coverage.py"

@@ -24,3 +24,13 @@ rule render:
         "views {wildcards.render} of {wildcards.dataset}, chunk {wildcards.chunk}"
     script:
         "../scripts/render.py"
+
+
+rule renders:
+    input:
+        manifests=asking(lambda w: PLAN.needed("renders")),
+    localrule: True
+    message:
+        "coverage of all views"
+    script:
+        "../scripts/coverage.py"

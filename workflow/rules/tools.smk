@@ -3,8 +3,10 @@
 
 rule check:
     localrule: True
+    params:
+        options=check_options,
     shell:
-        "{sys.executable} -m semcorr.stages.check --output results/check.json"
+        "{sys.executable} -m semcorr.stages.check --output results/check.json {params.options}"
 
 
 rule retry_failed:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
+from semcorr.config.sections import kinds_by_section
 from semcorr.errors import UserError
 
 # Keys of `--config` that belong to single targets (pair, retry_failed), not to the configuration
@@ -72,8 +73,10 @@ def entry_of(section: str, cfg: dict[str, Any]) -> Any:
 
 
 def _path(location: tuple) -> str:
-    # pydantic inserts the discriminator's value after the entry's name; users do not write it
-    parts = [str(part) for part in location]
-    if len(parts) > 3 and parts[0] in Config.model_fields:
+    # pydantic inserts the kind after the entry's name in a section of several kinds, and marks a wrong key
+    # by [key] after it; users write neither
+    parts = [str(part) for part in location if part != "[key]"]
+    kinds = kinds_by_section().get(parts[0], {}) if parts else {}
+    if len(kinds) > 1 and len(parts) > 2 and parts[2] in kinds:
         parts.pop(2)
     return ".".join(parts) or "(top level)"

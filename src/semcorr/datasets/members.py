@@ -1,7 +1,8 @@
 """Who is in a data set, in which chunk: known while planning, read with `csv` only.
 
-A row that cannot be used (missing file, path that leaves the folder, braces in a name, id given twice) is
-still a member: its status is part of its digest and becomes a failed row of the manifest.
+The names of files in mesh files are read as text. A row that cannot be used (missing file, path that leaves
+the folder, braces in a name, id given twice) is still a member: its status is part of its digest and becomes
+a failed row of the manifest.
 """
 
 import csv
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from semcorr.errors import UserError
+from semcorr.geometry.formats.references import referenced_files
 
 FORBIDDEN_IN_NAMES = "{}\n\r\t\0"
 REQUIRED_COLUMNS = ("id", "file")
@@ -101,7 +103,11 @@ def procedural_id(category: str, family: int, index: int) -> str:
 
 
 def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
-    """Return the mesh files (and named texture files) of usable members that are there."""
+    """Return the mesh files of usable members and the files that those name, as far as they are there.
+
+    Buffers, material libraries and pictures count as far as they lie inside the data set, under names
+    without braces: only they can be read, and only they can be inputs.
+    """
     if "root" not in entry:
         return []
     root = root_of(entry)
@@ -109,8 +115,8 @@ def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     for member in members:
         if member.status == "ok":
             found.append(member.file)
-            found += _inside(root, [member.columns.get("texture", "")])
-    return found
+            found += _usable(root, referenced_files(member.file))
+    return list(dict.fromkeys(found))
 
 
 def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
@@ -125,9 +131,13 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 
 def _inside(root: str, names: list[str]) -> list[str]:
+    return _usable(root, [os.path.join(root, name) for name in names])
+
+
+def _usable(root: str, paths: list[str]) -> list[str]:
     # Only existing regular files inside the root, without braces: anything else must not stop the plan
-    paths = (os.path.join(root, n) for n in names if n and not set(n) & set(FORBIDDEN_IN_NAMES))
-    return [path for path in paths if os.path.isfile(path) and _is_below(root, path)]
+    found = [p for p in paths if not set(p.removeprefix(root)) & set(FORBIDDEN_IN_NAMES)]
+    return [path for path in found if os.path.isfile(path) and _is_below(root, path)]
 
 
 def _is_below(root: str, path: str) -> bool:

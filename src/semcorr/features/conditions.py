@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from semcorr.errors import ItemError, UserError
-from semcorr.networks.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone
+from semcorr.networks.backbone_spec import IMAGENET_MEAN, IMAGENET_STD
+from semcorr.networks.backbones import Backbone
 from semcorr.networks.dino import DinoViT
 
 PICTURE_SIZE = 518

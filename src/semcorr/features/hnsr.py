@@ -8,11 +8,14 @@ import numpy as np
 from semcorr.config.kinds.hnsr import Options
 from semcorr.errors import UserError
 from semcorr.features.conditions import token_encoder
-from semcorr.features.networks import open_backbone, open_network
+from semcorr.features.image_networks import open_backbone
+from semcorr.features.networks import open_network
 from semcorr.features.single_step import SingleStep, single_step_features, view_conditions
 from semcorr.features.upstream import Upstream
 from semcorr.store.items import Arrays
 
+# Raised by hand when what this kind computes changes, here or in what it imports
+VERSION = 1
 RAGGED = frozenset()
 
 

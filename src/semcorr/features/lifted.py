@@ -7,12 +7,14 @@ import numpy as np
 
 from semcorr.cameras import Cameras
 from semcorr.config.kinds.lifted import Options
+from semcorr.features.image_networks import open_backbone
 from semcorr.features.lifting import LiftOptions, lift, on_background, view_maps
-from semcorr.features.networks import open_backbone
 from semcorr.features.upstream import Upstream
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.store.items import Arrays
 
+# Raised by hand when what this kind computes changes, here or in what it imports
+VERSION = 1
 RAGGED = frozenset({"site_features", "hits"})
 VIEW_ARRAYS = ("rgba", "depth", "cam_from_world", "intrinsics")
 

@@ -1,4 +1,4 @@
-"""Opening the networks that a variant names, trained or as untrained control."""
+"""Opening the TRELLIS networks that a variant names, trained or as untrained control."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ from torch import nn
 
 from semcorr.errors import UserError
 from semcorr.features.upstream import Upstream
-from semcorr.networks.backbones import Backbone, load_backbone
 from semcorr.networks.trellis.loading import Placement, network_from, untrained_network
 from semcorr.networks.weight_files import weight_files
 from semcorr.seeds import seed_of
@@ -45,18 +44,3 @@ def open_network(
         return untrained_network(name, args, seed).to(device)
     placement = Placement(device, TYPES[upstream.precision], upstream.attention)
     return network_from(name, args, files.path, blocks, placement)
-
-
-def open_backbone(name: str, manifest: Path, upstream: Upstream) -> Backbone:
-    """Load an image network of the registry.
-
-    Raises:
-        UserError: the weights were trained for another one; see also `load_backbone`.
-    """
-    torch.set_num_threads(upstream.threads)
-    files = weight_files(manifest)
-    overrides = dict(files.description.get("args", {}))
-    trained = overrides.pop("backbone", name)
-    if trained != name:
-        raise UserError(f"{manifest}: holds weights of {trained}, set backbone: {trained}")
-    return load_backbone(name, files.path, device_of(upstream.device), overrides)

@@ -10,6 +10,8 @@ from semcorr.geometry.voxels import split_yaws
 from semcorr.networks.trellis.vae import encode_cells
 from semcorr.store.items import Arrays
 
+# Raised by hand when what this kind computes changes, here or in what it imports
+VERSION = 1
 RAGGED = frozenset()
 
 

@@ -1,10 +1,16 @@
-"""Image networks behind one registry: construction, weights layout and preprocessing as data."""
+"""Image networks behind one registry: construction, loading, feature maps.
+
+The entries of the registry are the modules of `semcorr.networks.zoo`, found by their names; only the variants
+that name an entry have its module in their code.
+"""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,59 +19,23 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from semcorr.errors import UserError
+from semcorr.networks import zoo
+from semcorr.networks.backbone_spec import BackboneSpec, Preprocessing
 from semcorr.networks.checkpoints import load_strict, read_tensors
-from semcorr.networks.dino import DinoViT, PositionResize, to_hub_layout
+from semcorr.networks.dino import DinoViT, to_hub_layout
 from semcorr.networks.timm_models import create
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HALF = (0.5, 0.5, 0.5)
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What a network expects of a picture with values 0..1.
-
-    Attributes:
-        mean: subtracted per channel (RGB).
-        std: divided by.
-        size_multiple: allowed sides are size_multiple * k + size_offset.
-        size_offset: see size_multiple.
-        default_size: side when none is asked for, pixels.
-        interpolation: used when a picture has another size.
-        cells_at_corners: True where the outermost cells of a feature map lie on the outermost
-            pixels (odd sizes under strided convolutions), False where cells tile it (patches).
-    """
-
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
-    size_multiple: int = 14
-    size_offset: int = 0
-    default_size: int = 518
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    cells_at_corners: bool = False
-
-
-@dataclass(frozen=True)
-class BackboneSpec:
-    """One entry of the registry.
-
-    Attributes:
-        name: registry name.
-        family: `vit` (DINOv2 layout) or `cnn` (any timm network, strict timm layout).
-        timm_name: timm model.
-        timm_kwargs: constructor arguments.
-        preprocessing: see there.
-        positions: of a ViT, how its position table follows the picture size.
-        licence: of the published weights.
-    """
-
-    name: str
-    family: Literal["vit", "cnn"]
-    timm_name: str
-    timm_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    preprocessing: Preprocessing = Preprocessing()
-    positions: PositionResize = PositionResize()
-    licence: str = "Apache-2.0"
+__all__ = [
+    "Backbone",
+    "BackboneSpec",
+    "Preprocessing",
+    "build_backbone",
+    "extract",
+    "get_spec",
+    "list_backbones",
+    "load_backbone",
+    "prepare",
+]
 
 
 @dataclass(frozen=True)
@@ -88,24 +58,9 @@ class Backbone:
         return tuple(name for name, _ in self.module.named_modules() if name)
 
 
-_REGISTRY: dict[str, Callable[[], BackboneSpec]] = {}
-
-
-def register(name: str) -> Callable[[Callable[[], BackboneSpec]], Callable[[], BackboneSpec]]:
-    """Add a function that returns a spec to the registry, under `name`."""
-
-    def add(make: Callable[[], BackboneSpec]) -> Callable[[], BackboneSpec]:
-        if name in _REGISTRY:
-            raise ValueError(f"backbone {name!r} is registered twice")
-        _REGISTRY[name] = make
-        return make
-
-    return add
-
-
 def list_backbones() -> tuple[str, ...]:
     """Names of all registered networks, sorted."""
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(zoo.__path__)))
 
 
 def get_spec(name: str) -> BackboneSpec:
@@ -114,69 +69,9 @@ def get_spec(name: str) -> BackboneSpec:
     Raises:
         UserError: no such name; the message lists the known ones.
     """
-    if name not in _REGISTRY:
+    if name not in list_backbones():
         raise UserError(f"unknown backbone {name!r}, known: {', '.join(list_backbones())}")
-    return _REGISTRY[name]()
-
-
-@register("mobilenetv2_100")
-def _mobilenetv2_100() -> BackboneSpec:
-    # 'same' padding is TensorFlow's; at 32k+1 pixels it is symmetric and every cell has a centre.
-    return BackboneSpec(
-        "mobilenetv2_100",
-        "cnn",
-        "mobilenetv2_100",
-        {"pad_type": "same"},
-        Preprocessing(HALF, HALF, 32, 1, 257, "bilinear", cells_at_corners=True),
-    )
-
-
-@register("tiny_vit")
-def _tiny_vit() -> BackboneSpec:
-    # DINOv2's layout at a size that trains on a CPU; fine patches because its pictures are small.
-    sizes = {"patch_size": 8, "embed_dim": 96, "depth": 4, "num_heads": 3}
-    return BackboneSpec(
-        "tiny_vit",
-        "vit",
-        "vit_small_patch14_reg4_dinov2",
-        {**sizes, "img_size": 112, "reg_tokens": 4, "init_values": 0.1},
-        Preprocessing(size_multiple=8, default_size=112),
-        licence="CC0-1.0",
-    )
-
-
-@register("tiny_convnext")
-def _tiny_convnext() -> BackboneSpec:
-    # The image encoder that trains on a CPU: convolutions need no time to learn what is near what.
-    # Stride 8 to the end because its pictures are small; no layer scale, which opens slowly.
-    sizes = {"depths": (1, 2, 4, 1), "dims": (32, 64, 96, 96), "output_stride": 8}
-    return BackboneSpec(
-        "tiny_convnext",
-        "cnn",
-        "convnext_atto",
-        {**sizes, "ls_init_value": None, "head_norm_first": True, "num_classes": 0},
-        Preprocessing(size_multiple=8, default_size=112),
-        licence="CC0-1.0",
-    )
-
-
-def _register_dinov2() -> None:
-    """DINOv2 S, B and L, without and with registers, with the published position rules."""
-    for letter, size in (("s", "small"), ("b", "base"), ("l", "large")):
-        for suffix, registers in (("", ""), ("_reg", "_reg4")):
-            name = f"dinov2_vit{letter}14{suffix}"
-            rule = PositionResize(antialias=bool(registers), offset=0.0 if registers else 0.1)
-            spec = BackboneSpec(
-                name,
-                "vit",
-                f"vit_{size}_patch14{registers}_dinov2",
-                {"img_size": 518, "init_values": 1.0},
-                positions=rule,
-            )
-            register(name)(lambda spec=spec: spec)
-
-
-_register_dinov2()
+    return importlib.import_module(f"{zoo.__name__}.{name}").SPEC
 
 
 def build_backbone(

@@ -1,7 +1,6 @@
 """Vision transformer in the layout of DINOv2's checkpoints, made of timm's layers (HNSR 3.1)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from semcorr.networks.backbone_spec import PositionResize
 from semcorr.networks.timm_models import create
 
 
@@ -30,20 +30,6 @@ class ViTTokens(NamedTuple):
     def patches(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b c h w"]:
         """Patch tokens as a picture-like grid."""
         return tokens[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
-
-
-@dataclass(frozen=True)
-class PositionResize:
-    """How the position table follows another picture size.
-
-    Attributes:
-        antialias: low-pass when the grid shrinks.
-        offset: added to the wanted side before dividing by the stored one; the table is then
-            resized by that factor, not to that size (0.1 in the networks without registers).
-    """
-
-    antialias: bool = True
-    offset: float = 0.0
 
 
 class DinoViT(nn.Module):

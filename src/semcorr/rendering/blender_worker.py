@@ -31,6 +31,8 @@ import os
 import sys
 import time
 
+# Raised by hand when the pictures that Blender is told to make change
+VERSION = 1
 SENSOR_MM = 32.0
 CLIP = (0.01, 1000.0)
 # faults that the tests ask for, "crash:<item name>" or "hang:<item name>"

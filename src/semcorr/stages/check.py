@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from semcorr.assets.table import repository_root
@@ -37,11 +38,27 @@ def missing(what: str, type_: str) -> dict:
     return {"what": what, "type": type_}
 
 
-def targets(facts: dict) -> dict[str, dict]:
+@dataclass(frozen=True)
+class Wanted:
+    """What the experiments of a configuration need.
+
+    Attributes:
+        weights: asset keys.
+        backends: of renders.
+        offline: whether nothing may be fetched.
+    """
+
+    weights: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    offline: bool = False
+
+
+def targets(facts: dict, wanted: Wanted | None = None) -> dict[str, dict]:
     """Say which targets are possible.
 
     Args:
         facts: as `check_facts.gather` returns them.
+        wanted: of the configuration in use; without it nothing is said of its experiments.
 
     Returns:
         `{target: {"possible": bool, "note": str, "missing": [{"what", "type"}]}}`.
@@ -65,13 +82,27 @@ def targets(facts: dict) -> dict[str, dict]:
     slurm += (
         [] if plugin["ok"] is not False else [missing(f"Slurm plug-in {plugin['error']}", MAKE_ENV)]
     )
-    return {
+    found = {} if wanted is None else {"experiments": _experiments(facts, wanted, core, blender)}
+    return found | {
         "demo": _target("make demo", core + weights + space + blender),
         "demo_raycast": _target(RAYCAST, core + weights + space),
         "pair": _target(f"method=auto takes {method}" if method else "", core + pair),
         "preset_hnsr": _target(note, core + hnsr + big + blender),
         "slurm": _target(facts["slurm"]["version"], core + slurm),
     }
+
+
+def _experiments(facts: dict, wanted: Wanted, core: list[dict], blender: list[dict]) -> dict:
+    """What the tables of the configuration in use need."""
+    fetched = [k for k in wanted.weights if facts["assets"].get(k, {}).get("state") == "network"]
+    lacks = core + _assets(facts["assets"], wanted.weights)
+    if wanted.offline:
+        lacks += [
+            missing(f"asset {key} (offline: true)", "set `offline: false`") for key in fetched
+        ]
+    if "blender" in wanted.backends:
+        lacks += blender
+    return _target(f"this configuration; to download: {', '.join(fetched) or 'nothing'}", lacks)
 
 
 def _target(note: str, lacks: list[dict]) -> dict:
@@ -221,11 +252,12 @@ def check(
     *,
     fast: bool = False,
     blender: str = "",
+    wanted: Wanted | None = None,
     seconds: float = 15.0,
 ) -> int:
     """Gather, write `output`, show the table; return the exit code (0: the demo is possible)."""
     facts = gather(output.parent, fast=fast, blender=blender, seconds=seconds)
-    possible = targets(facts)
+    possible = targets(facts, wanted)
     output.parent.mkdir(parents=True, exist_ok=True)
     record = {"schema": SCHEMA, **facts, "targets": possible}
     temporary = output.with_name(f".{output.name}.tmp")
@@ -247,6 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m semcorr.stages.check", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("results/check.json"))
     parser.add_argument("--blender", default="", help="Blender, or a Python with bpy")
+    parser.add_argument("--experiments", help="JSON of what the configuration in use needs")
     parser.add_argument("--fast", action="store_true", help="import nothing, start no Blender")
     parser.add_argument("--seconds", type=float, default=15.0, help="what takes longer, hangs")
     options = parser.parse_args(arguments)
@@ -255,6 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write,
         fast=options.fast,
         blender=options.blender,
+        wanted=Wanted(**json.loads(options.experiments)) if options.experiments else None,
         seconds=options.seconds,
     )
 

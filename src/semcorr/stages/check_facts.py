@@ -260,8 +260,7 @@ def _weights_of_experiments(config: Path) -> list[str]:
     from semcorr.planning import Plan
 
     plan = Plan(validate(yaml.safe_load(config.read_text(encoding="utf-8")), asset_keys()))
-    experiments = [*plan.config.coseg.values(), *plan.config.keypoints.values()]
-    return sorted({w for e in experiments for m in e.methods for w in plan.weights_behind(m)})
+    return plan.asked_of_machine()["weights"]
 
 
 def _weights_in_text(config: Path) -> list[str]:

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from semcorr.config.load import entry_of
 from semcorr.features.upstream import Upstream
+from semcorr.networks.weight_files import weight_files
 from semcorr.stages.job import StageJob
 from semcorr.store.chunk import ChunkReader, write_chunk
 
@@ -19,8 +20,18 @@ def write_variant(job: StageJob, section: str) -> None:
     entry = entry_of(section, job.cfg)
     module = import_module(f"semcorr.features.{entry.kind}")
     upstream = upstream_of(job)
+    is_grid = getattr(entry, "FORM", "grid") == "grid"
+    weights = {n: weight_files(path).sha256 for n, path in upstream.weights.items()}
+    if getattr(entry, "untrained", False):
+        weights.pop("weights", None)  # only the sizes of the network are read there
+    described = job.chunk_job(
+        ragged=module.RAGGED,
+        frame="voxel grid, per yaw" if is_grid else "sites of the mesh: vertices, then samples",
+        units="none: activations of a network",
+        weights=weights,
+    )
     write_chunk(
-        job.chunk_job(ragged=module.RAGGED, units="none"),
+        described,
         lambda missing: module.extractor(entry, upstream),
         unit="shape",
     )

@@ -1,14 +1,13 @@
 """Stage `evaluate`: scores of one method in one experiment, computed from stored maps."""
 
-from collections import Counter
 from importlib import import_module
 
 from semcorr.errors import UserError
 from semcorr.evaluation.tables import method_document, to_json
+from semcorr.stages.coverage import check_coverage
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.store.files import sha256_file, write_bytes
-from semcorr.store.manifest import Row
 
 
 def main(job: StageJob) -> None:
@@ -21,7 +20,9 @@ def main(job: StageJob) -> None:
             meshes=job.inputs[f"{pose}_meshes"],
             truth=job.inputs[f"{pose}_truth"],
         )
-        check_coverage(pairs.rows, job.runtime.min_coverage, pose)
+        if not pairs.rows:
+            raise UserError(f"{pose}: no pair at all; check `sources` and `targets`")
+        check_coverage(pairs.rows, job.runtime.min_coverage, pose, "pairs")
         poses[pose] = scorer.score(pairs, job.cfg)
     manifests = {p for name, ps in job.inputs.items() for p in ps if not name.endswith("_store")}
     document = method_document(
@@ -32,28 +33,6 @@ def main(job: StageJob) -> None:
         {str(path): sha256_file(path) for path in sorted(manifests)},
     )
     write_bytes(job.outputs["scores"], to_json(document).encode())
-
-
-def check_coverage(rows: list[Row], min_coverage: float, pose: str) -> None:
-    """Raise UserError naming the most frequent reasons when too many pairs failed.
-
-    Args:
-        rows: all rows of all chunks.
-        min_coverage: share of rows that must be ok.
-        pose: for the message.
-    """
-    failed = [row for row in rows if row.status != "ok"]
-    if not rows:
-        raise UserError(f"{pose}: no pair at all; check `sources` and `targets`")
-    share = 1 - len(failed) / len(rows)
-    if share < min_coverage:
-        worst = Counter(f"{row.status}: {row.reason}" for row in failed).most_common(3)
-        reasons = "".join(f"\n  {count} x {reason}" for reason, count in worst)
-        raise UserError(
-            f"{pose}: only {share:.0%} of {len(rows)} pairs have a map (min_coverage:"
-            f" {min_coverage:.0%}); most frequent reasons:{reasons}\n"
-            "Mend the items and run `snakemake -c all retry_failed`, or lower min_coverage."
-        )
 
 
 if __name__ == "__main__":

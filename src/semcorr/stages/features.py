@@ -3,6 +3,9 @@
 from semcorr.stages.chunk_variants import write_variant
 from semcorr.stages.job import StageJob, run_alone
 
+# Raised by hand when the arrays of all kinds change: an edit must not cost GPU hours
+VERSION = 1
+
 
 def main(job: StageJob) -> None:
     """Write features/{feature}/{dataset}/{chunk}."""

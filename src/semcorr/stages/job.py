@@ -84,9 +84,20 @@ class StageJob:
         self,
         ids: tuple[str, ...] | None = None,
         ragged: frozenset[str] = frozenset(),
-        **attributes: Any,
+        *,
+        frame: str,
+        units: str,
+        weights: Mapping[str, str] | None = None,
     ) -> ChunkJob:
-        """Describe the chunk this job writes (outputs `store` and `manifest`)."""
+        """Describe the chunk this job writes (outputs `store` and `manifest`).
+
+        Args:
+            ids: items where they are not the members.
+            ragged: names of arrays whose first axis differs between items.
+            frame: coordinate frame of the arrays, for readers of the store.
+            units: their units, likewise.
+            weights: field of the entry -> sha256 of the weights that are used.
+        """
         return ChunkJob(
             store=self.outputs["store"],
             manifest=self.outputs["manifest"],
@@ -96,7 +107,12 @@ class StageJob:
             members=tuple(tuple(m) for m in self.members),
             inputs=self.input_hashes(),
             ragged=ragged,
-            attributes=attributes,
+            attributes={
+                "seed": self.cfg["global_seed"],
+                "weights_sha256": dict(sorted((weights or {}).items())),
+                "frame": frame,
+                "units": units,
+            },
         )
 
     def input_hashes(self) -> dict[str, str]:

@@ -44,7 +44,12 @@ def main(job: StageJob) -> None:
         }
 
     write_chunk(
-        job.chunk_job(ids=tuple(sorted(pairs)), ragged=RAGGED, units="site indices"),
+        job.chunk_job(
+            ids=tuple(sorted(pairs)),
+            ragged=RAGGED,
+            frame="sites of the meshes: vertices, then samples",
+            units="site indices, -1 = none",
+        ),
         lambda missing: simple(compute),
         unit="pair",
     )

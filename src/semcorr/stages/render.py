@@ -14,6 +14,9 @@ from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, write_chunk
 from semcorr.store.items import Arrays
 
+# Raised by hand when the arrays of all backends change: an edit must not cost GPU hours
+VERSION = 1
+
 
 def main(job: StageJob) -> None:
     """Write renders/{render}/{dataset}/{chunk}: colours, depth, normals, masks, face ids, cameras."""

@@ -52,9 +52,12 @@ def _has_failed(manifest: Path) -> bool:
 
 
 def _edges(results: Path) -> Iterator[tuple[Path, set[Path]]]:
-    """Yield (result, the files it was computed from) of all chunks, scores and tables."""
+    """Yield (result, the files it was computed from) of all chunks, indices, scores and tables."""
     for manifest, store in chunks(results):
         yield manifest, _inside(results, PackedReader(store).attributes.get("inputs", {}))
+    for path in sorted((results / "datasets").glob("*/index.parquet")):
+        sections = (results / section / path.parent.name for section in ("meshes", "truth"))
+        yield path, {manifest for folder in sections for manifest in folder.glob("*.json")}
     for task in TASKS:
         for path in sorted((results / task).rglob("*.json")):
             yield path, _inside(results, read_json(path).get("inputs", {}))

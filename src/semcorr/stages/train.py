@@ -14,6 +14,7 @@ from safetensors.torch import save
 from semcorr.config.load import entry_of
 from semcorr.errors import UserError
 from semcorr.geometry.mesh_arrays import from_arrays
+from semcorr.stages.coverage import check_manifests
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.row_blocks import RowBlocks
 from semcorr.store.chunk import ChunkReader
@@ -33,7 +34,12 @@ SHAPE_INPUTS = ("meshes", "renders")
 
 
 def main(job: StageJob) -> None:
-    """Write models/{model}: weights.safetensors, history.csv, and model.json last."""
+    """Write models/{model}: weights.safetensors, history.csv, and model.json last.
+
+    Raises:
+        UserError: too few shapes of the training set were rendered.
+    """
+    check_manifests(job.inputs.get("renders", []), job.runtime.min_coverage)
     entry = entry_of("models", job.cfg)
     module = import_module(f"semcorr.training.{entry.kind}")
     part = part_folder(job)

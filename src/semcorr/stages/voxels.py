@@ -22,7 +22,11 @@ def main(job: StageJob) -> None:
         return voxels_of(arrays["vertices"].astype(np.float64), arrays["faces"], entry)
 
     write_chunk(
-        job.chunk_job(ragged=frozenset({"cells"}), frame="per yaw: turned_from_world"),
+        job.chunk_job(
+            ragged=frozenset({"cells"}),
+            frame="voxel grid, per yaw: turned_from_world",
+            units="cells",
+        ),
         lambda missing: simple(compute),
         unit="shape",
     )

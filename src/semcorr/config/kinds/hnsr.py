@@ -48,3 +48,7 @@ class Options(Variant):
                 "guidance other than -1 needs `render`, `image_encoder` and `backbone` (or set -1: no images)"
             )
         return self
+
+    def code_modules(self) -> tuple[str, ...]:
+        """Return the registry entry of the image encoder, where pictures are used."""
+        return () if self.guidance == -1 else (f"semcorr.networks.zoo.{self.backbone}",)

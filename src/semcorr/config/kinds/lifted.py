@@ -16,7 +16,7 @@ class Options(Variant):
 
     kind: Literal["lifted"]
     render: Annotated[Name, RefersTo("renders")]
-    backbone: Name = Field(description="name in the backbone registry (networks/backbones.py)")
+    backbone: Name = Field(description="name in the backbone registry (a module of networks/zoo)")
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
     size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")
     layers: dict[str, float] = Field(description="layer name -> weight in the concatenation")
@@ -24,3 +24,7 @@ class Options(Variant):
         "view", description="subtract each view's foreground mean"
     )
     background: Literal["white", "grey", "black"] = "white"
+
+    def code_modules(self) -> tuple[str, ...]:
+        """Return the registry entry of the image network."""
+        return (f"semcorr.networks.zoo.{self.backbone}",)

@@ -8,6 +8,7 @@ from semcorr.geometry.formats.colors import bytes_from_unit, rgba
 from semcorr.geometry.formats.mtl import read_library
 from semcorr.geometry.formats.pictures import Pictures
 from semcorr.geometry.formats.polygons import fan
+from semcorr.geometry.formats.references import joined_lines, library_names
 from semcorr.geometry.formats.source import Source
 from semcorr.geometry.mesh import Material, Mesh
 
@@ -52,9 +53,7 @@ def parse(source: Source) -> Mesh:
 
 
 def _read_lines(source: Source) -> _Content:
-    text = source.data.decode("utf-8", errors="replace")
-    if "\\\n" in text or "\\\r\n" in text:
-        text = text.replace("\\\r\n", " ").replace("\\\n", " ")
+    text = joined_lines(source.data.decode("utf-8", errors="replace"))
     content = _Content()
     slots: dict[str | None, int] = {}
     name: str | None = None
@@ -137,10 +136,8 @@ def _materials(
     known: dict[str, Material] = {}
     for reference in content.libraries:
         # one line may name several libraries, and a name may contain spaces
-        whole = source.beside(reference).is_file() if reference else True
-        for part in [reference] if whole else reference.split():
-            if part:
-                known.update(read_library(source, part, pictures))
+        for part in library_names(reference, source.has):
+            known.update(read_library(source, part, pictures))
     plain = Material((1.0, 1.0, 1.0, 1.0)) if white else Material()
     for name in content.material_names:
         if name is not None and name not in known and known:

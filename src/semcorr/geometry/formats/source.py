@@ -75,6 +75,10 @@ class Source:
             raise self.error(f"refers to {reference!r}, outside of its folder", "outside")
         return found
 
+    def has(self, reference: str) -> bool:
+        """Tell whether a file that this file refers to is there; raises as `beside` does."""
+        return self.beside(reference).is_file()
+
     def checked_faces(self, faces: Int[np.ndarray, "f 3"], vertices: int) -> Int[np.ndarray, "f 3"]:
         """Return faces as int32 after checking the indices in their full width."""
         faces = np.asarray(faces, dtype=np.int64).reshape(-1, 3)

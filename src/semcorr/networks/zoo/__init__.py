@@ -1,0 +1,1 @@
+"""The registry of image networks: one module per network, named like it, with its entry SPEC."""

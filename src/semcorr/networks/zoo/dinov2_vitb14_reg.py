@@ -1,0 +1,5 @@
+"""DINOv2 B/14 with registers."""
+
+from semcorr.networks.backbone_spec import dinov2
+
+SPEC = dinov2("base", registers=True)

@@ -1,0 +1,5 @@
+"""DINOv2 L/14 without registers."""
+
+from semcorr.networks.backbone_spec import dinov2
+
+SPEC = dinov2("large", registers=False)
