@@ -37,6 +37,9 @@ BAD_TRUTH = {
     "labels": ("failed", "labels/labels.json: unknown label 'sofa'"),
     "points": ("failed", "keypoints/points.json: vertex 99 is out of range"),
 }
+# Targets that can be scored, and all pairs of the one source good_a
+WELL = {*GOOD, "texture"} - {"good_a"}
+PAIRS = len(WELL) + len(BAD) + len(BAD_TRUTH)
 CONFIG = {
     "device": "cpu",
     "min_coverage": 0.9,
@@ -156,11 +159,9 @@ def test_a_missing_texture_is_said_and_harms_nothing(work, first_run):
 
 def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
     assert first_run.code == 1
-    good = len(GOOD) + len(BAD_TRUTH) + 1 - 1  # without the source itself
-    pairs = good + len(BAD)
-    assert (
-        f"only {good / pairs:.0%} of {pairs} pairs have a map (min_coverage: 90%)" in first_run.text
-    )
+    share = len(WELL) / PAIRS
+    assert f"only {share:.0%} of {PAIRS} pairs have a map and a ground truth" in first_run.text
+    assert "(min_coverage: 90%)" in first_run.text
     assert "most frequent reasons:" in first_run.text
     assert "1 x upstream_failed: " in first_run.text
     assert "retry_failed" in first_run.text
@@ -170,13 +171,30 @@ def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
 
 def test_enough_coverage_ends_with_0_and_computes_nothing_again(work, first_run):
     made = (work.results / "matches/spatial/seats/aligned/0.json").stat().st_mtime_ns
-    work.write_config(CONFIG | {"min_coverage": 0.2})
-    work.run("results/coseg/seats.json")
+    work.write_config(CONFIG | {"min_coverage": 0.1})
+    work.run("all")
     assert (work.results / "matches/spatial/seats/aligned/0.json").stat().st_mtime_ns == made
     table = json.loads((work.results / "coseg/seats.json").read_text())
-    targets = table["methods"]["spatial"]["aligned"]["targets"]
-    assert {pair["target"] for pair in targets} >= set(GOOD) - {"good_a"}
-    assert work.plan("results/coseg/seats.json").outputs == frozenset()
+    summary = table["methods"]["spatial"]["aligned"]
+    assert {pair["target"] for pair in summary["targets"]} == WELL
+    # every target counts with the four parts, also where its mesh or its labels could not be read
+    assert summary["coverage"] == round(len(WELL) / PAIRS, 6)
+    assert work.plan("all").outputs == frozenset()
+
+
+def test_labels_that_are_all_broken_end_with_1_and_the_reasons(tmp_path, repository, server):
+    work = harness.Work(tmp_path / "work", repository, {}, server)
+    pack = small.write_pack(work.folder / "pack", rows=("a,a.obj,chair,", "c,c.obj,chair,"))
+    for name in ("a", "c"):
+        (pack / f"labels/{name}.json").write_text('{"names": ["seat"], "faces": ["sofa"]}')
+    seats = CONFIG["coseg"]["seats"] | {"sources": ["a"]}
+    work.write_config(CONFIG | {"coseg": {"seats": seats}})
+    run = work.run("results/coseg/seats.json", succeeds=False)
+    assert run.code == 1
+    assert "only 0% of 1 pairs have a map and a ground truth" in run.text
+    assert "1 x failed: labels/a.json: 'faces' has 1 labels, but the mesh has 48 faces" in run.text
+    assert "Traceback" not in run.text
+    assert not (work.results / "coseg/seats.json").exists()
 
 
 def test_retry_failed_computes_only_failed_rows(work, first_run):

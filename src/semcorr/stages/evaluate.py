@@ -1,6 +1,7 @@
 """Stage `evaluate`: scores of one method in one experiment, computed from stored maps."""
 
 from collections import Counter
+from collections.abc import Sequence
 from importlib import import_module
 
 from semcorr.errors import UserError
@@ -8,7 +9,6 @@ from semcorr.evaluation.tables import method_document, to_json
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.store.files import sha256_file, write_bytes
-from semcorr.store.manifest import Row
 
 
 def main(job: StageJob) -> None:
@@ -21,7 +21,7 @@ def main(job: StageJob) -> None:
             meshes=job.inputs[f"{pose}_meshes"],
             truth=job.inputs[f"{pose}_truth"],
         )
-        check_coverage(pairs.rows, job.runtime.min_coverage, pose)
+        check_coverage(pairs.lost(), len(pairs.rows()), job.runtime.min_coverage, pose)
         poses[pose] = scorer.score(pairs, job.cfg)
     manifests = {p for name, ps in job.inputs.items() for p in ps if not name.endswith("_store")}
     document = method_document(
@@ -34,24 +34,24 @@ def main(job: StageJob) -> None:
     write_bytes(job.outputs["scores"], to_json(document).encode())
 
 
-def check_coverage(rows: list[Row], min_coverage: float, pose: str) -> None:
+def check_coverage(lost: Sequence[str], pairs: int, min_coverage: float, pose: str) -> None:
     """Raise UserError naming the most frequent reasons when too many pairs failed.
 
     Args:
-        rows: all rows of all chunks.
-        min_coverage: share of rows that must be ok.
+        lost: why, for every pair that cannot be scored (`PosePairs.lost`).
+        pairs: number of all pairs.
+        min_coverage: share of pairs that must not be lost.
         pose: for the message.
     """
-    failed = [row for row in rows if row.status != "ok"]
-    if not rows:
+    if not pairs:
         raise UserError(f"{pose}: no pair at all; check `sources` and `targets`")
-    share = 1 - len(failed) / len(rows)
+    share = 1 - len(lost) / pairs
     if share < min_coverage:
-        worst = Counter(f"{row.status}: {row.reason}" for row in failed).most_common(3)
+        worst = Counter(lost).most_common(3)
         reasons = "".join(f"\n  {count} x {reason}" for reason, count in worst)
         raise UserError(
-            f"{pose}: only {share:.0%} of {len(rows)} pairs have a map (min_coverage:"
-            f" {min_coverage:.0%}); most frequent reasons:{reasons}\n"
+            f"{pose}: only {share:.0%} of {pairs} pairs have a map and a ground truth that could"
+            f" be read (min_coverage: {min_coverage:.0%}); most frequent reasons:{reasons}\n"
             "Mend the items and run `snakemake -c all retry_failed`, or lower min_coverage."
         )
 
