@@ -194,3 +194,39 @@ def test_coverage_counts_every_pair_once():
         check_coverage(["failed: x", "missing: y", "failed: x"], 10, 0.9, "aligned")
     with pytest.raises(UserError, match="no pair at all"):
         check_coverage([], 0, 0.0, "aligned")
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def colourful(picture):
+    """Number of pixels that are not grey."""
+    return int((np.ptp(np.asarray(picture).astype(int), axis=2) > 20).sum())
+
+
+@pytest.mark.parametrize("content", [BROKEN, None], ids=["broken", "absent"])
+def test_pictures_where_a_source_has_no_labels(work, content):
+    chain = Chain(work, sources=("a", "b"))
+    chain.write("labels", "a", content)
+    chain.maps().scores(min_coverage=0.1)
+    assert colourful(chain.pictures()["parts"]) > 1000
+
+
+@pytest.mark.parametrize("task", ["coseg", "keypoints"])
+def test_pictures_where_nothing_was_scored(work, task):
+    chain = Chain(work, task)
+    for item_id in IDS:
+        chain.write("labels", item_id, BROKEN)
+    chain.maps().scores(min_coverage=0.0)
+    pictures = chain.pictures()
+    assert colourful(pictures["maps"]) > 1000  # maps need no labels
+    assert all(min(picture.size) > 100 for picture in pictures.values())
+
+
+@pytest.mark.parametrize("task", ["coseg", "keypoints"])
+def test_pictures_where_there_is_no_map(work, task):
+    chain = Chain(work, task)
+    for item_id in IDS[1:]:
+        (chain.root / f"{item_id}.obj").write_text("")
+    assert chain.maps().scores(min_coverage=0.0)["coverage"] == 0.0
+    assert colourful(chain.pictures()["maps"]) == 0
