@@ -1,12 +1,16 @@
 """From what Snakemake or a user read to the validated, normalised configuration."""
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
 
 from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
+from semcorr.config.sections import kinds_by_section
 from semcorr.errors import UserError
 
+# How pydantic names a type that it tried, inside the path of a value
+TRIED_TYPE = re.compile(r"\[|^constrained-|^(int|float|bool|str)$")
 # Keys of `--config` that belong to single targets (pair, retry_failed), not to the configuration
 TARGET_KEYS = "source target pairs labels keypoints method up front out".split()
 
@@ -72,8 +76,10 @@ def entry_of(section: str, cfg: dict[str, Any]) -> Any:
 
 
 def _path(location: tuple) -> str:
-    # pydantic inserts the discriminator's value after the entry's name; users do not write it
+    # pydantic inserts the discriminator's value after the entry's name, and for a key that may hold
+    # one of several types, the type that was tried; users write neither
     parts = [str(part) for part in location]
-    if len(parts) > 3 and parts[0] in Config.model_fields:
+    if len(parts) > 3 and parts[0] in kinds_by_section():
         parts.pop(2)
+    parts[3:] = [part for part in parts[3:] if not TRIED_TYPE.search(part)]
     return ".".join(parts) or "(top level)"
