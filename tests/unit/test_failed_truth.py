@@ -29,7 +29,7 @@ IDS = ("a", "b", "c", "d")
 class Chain:
     """A folder set in the working folder, and the stages from its meshes to its pictures."""
 
-    def __init__(self, root, task="coseg", sources=("a",), ids=IDS):
+    def __init__(self, root, task="coseg", sources=("a",), ids=IDS, category="block"):
         self.task, self.root = task, root / "set"
         for folder, content in (("labels", LABELS), ("keypoints", POINTS)):
             (self.root / folder).mkdir(parents=True)
@@ -37,11 +37,11 @@ class Chain:
                 (self.root / f"{item_id}.obj").write_text(OBJ)
                 self.write(folder, item_id, content)
         (self.root / "symmetry.json").write_text('{"keypoints": [["left", "right"]]}')
-        rows = "".join(f"{item_id},{item_id}.obj,block\n" for item_id in ids)
+        rows = "".join(f'{item_id},{item_id}.obj,"{category}"\n' for item_id in ids)
         (self.root / "items.csv").write_text("id,file,category\n" + rows)
         item_lists._folder.cache_clear()
         experiment = {
-            "category": "block",
+            "category": category,
             "poses": {"aligned": "blocks"},
             "sources": list(sources),
             "methods": ["spatial", "random"],
@@ -181,6 +181,11 @@ def test_absent_labels_are_no_failure(work):
     assert failed_rows("truth") == {}
 
 
+def test_a_category_is_any_text_of_the_item_list(work):
+    chain = Chain(work, category="office chair, Möbel")
+    assert chain.maps().scores()["coverage"] == 1.0
+
+
 def test_a_target_without_mesh_lowers_coverage(work):
     chain = Chain(work)
     (chain.root / "d.obj").write_text("")
@@ -194,6 +199,50 @@ def test_coverage_counts_every_pair_once():
         check_coverage(["failed: x", "missing: y", "failed: x"], 10, 0.9, "aligned")
     with pytest.raises(UserError, match="no pair at all"):
         check_coverage([], 0, 0.0, "aligned")
+
+
+def add_item(chain, item_id):
+    with open(chain.root / "items.csv", "a") as file:
+        file.write(f"{item_id},a.obj,block\n")
+    item_lists._folder.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "item_id", ["a <- b", "<- b", "b <-", "\N{GREEK SMALL LETTER ALPHA}" * 150]
+)
+@pytest.mark.parametrize("task", ["coseg", "keypoints"])
+def test_ids_that_are_refused_harm_no_other_item(work, task, item_id):
+    chain = Chain(work, task, sources=("a", item_id))
+    add_item(chain, item_id)
+    chain.maps()
+    assert failed_rows("meshes").keys() == failed_rows("truth").keys() == {item_id}
+    with pytest.raises(UserError, match="only 38% of 8 pairs"):
+        chain.scores()
+    summary = chain.scores(min_coverage=0.3)
+    assert summary["coverage"] == 0.375
+    assert [pair["target"] for pair in summary["targets"]] == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize("task", ["coseg", "keypoints"])
+def test_a_broken_symmetry_file_is_the_reason_of_the_rows_that_need_it(work, task):
+    chain = Chain(work, task)
+    (chain.root / "symmetry.json").write_text("{")
+    chain.write("keypoints", "b", None)
+    chain.maps()
+    found = failed_rows("truth")
+    assert found.keys() == {"a", "c", "d"}
+    assert all("symmetry.json: is not JSON" in reason for reason in found.values())
+    with pytest.raises(UserError, match="symmetry.json: is not JSON"):
+        chain.scores()
+
+
+def test_values_that_no_array_holds_are_rows(work):
+    chain = Chain(work)
+    chain.write("keypoints", "b", {"names": ["x"], "points": [[10**400, 0, 0]]})
+    names = [str(number) for number in range(40_000)]
+    chain.write("labels", "c", {"names": names, "faces": [39_999] * 6})
+    chain.maps()
+    assert failed_rows("truth").keys() == {"b", "c"}
 
 
 # --- pictures ------------------------------------------------------------------------------------

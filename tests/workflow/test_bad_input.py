@@ -6,19 +6,23 @@ import os
 import re
 import resource
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
 import harness
+import numpy as np
 import pytest
 import small
 
 HEADER = "id,file,category,up"
-GOOD = ("good_a", "good_b", "good c \N{LATIN SMALL LETTER E WITH ACUTE}")
+GOOD = ("good_a", "good_b", "whole", "good c \N{LATIN SMALL LETTER E WITH ACUTE}")
+LONG = "long" * 75
 # id -> (status, what its reason must say); the reason also names the file
 BAD = {
     "empty": ("failed", "empty.obj: the file is empty"),
     "truncated": ("failed", "truncated.glb: "),
+    "cut": ("failed", "cut.glb: "),
     "no_faces": ("failed", "no_faces.ply: has no faces"),
     "nan": ("failed", "nan.obj: has NaN or infinite coordinates"),
     "cloud": ("failed", "cloud.obj: is a point cloud: 32 points"),
@@ -31,11 +35,14 @@ BAD = {
     "gone": ("missing", "file 'gone.obj' is not there"),
     "text": ("failed", "text.obj: "),
     "sla/sh": ("bad_name", "id 'sla/sh'"),
+    "a <- b": ("bad_name", "id 'a <- b' holds '<-', which joins the ids of a pair"),
+    LONG: ("bad_name", "is 300 bytes long, more than 200"),
 }
 # Meshes are fine, what is said of them is not
 BAD_TRUTH = {
     "labels": ("failed", "labels/labels.json: unknown label 'sofa'"),
     "points": ("failed", "keypoints/points.json: vertex 99 is out of range"),
+    "linked": ("outside", "labels/linked.json: leaves the folder of the data set"),
 }
 # Targets that can be scored, and all pairs of the one source good_a
 WELL = {*GOOD, "texture"} - {"good_a"}
@@ -65,10 +72,12 @@ def write_bad_pack(root: Path) -> Path:
     vertices, faces, _ = small.boxes()
     text = small.obj_text(vertices, faces)
     for name in (*GOOD, *BAD, *BAD_TRUTH, "texture"):
-        if "/" not in name:
+        if "/" not in name and name != LONG:
             small.write_item(root, name, 1.0)
     (root / "empty.obj").write_bytes(b"")
     (root / "truncated.glb").write_bytes(b"glTF\x02\x00\x00\x00\xff\xff\x00\x00\x10\x00")
+    (root / "whole.glb").write_bytes(glb_bytes(vertices, faces))
+    (root / "cut.glb").write_bytes(glb_bytes(vertices, faces)[:-200])
     (root / "no_faces.ply").write_text(PLY_WITHOUT_ANYTHING)
     (root / "nan.obj").write_text(re.sub(r"^v \S+", "v nan", text, count=1, flags=re.MULTILINE))
     (root / "cloud.obj").write_text(
@@ -86,12 +95,44 @@ def write_bad_pack(root: Path) -> Path:
     wrong = {"names": ["seat"], "faces": ["sofa"] * len(faces)}
     (root / "labels/labels.json").write_text(json.dumps(wrong))
     (root / "keypoints/points.json").write_text(json.dumps({"names": ["p"], "vertices": [99]}))
-    files = {"truncated": "truncated.glb", "no_faces": "no_faces.ply", "braces": "br{a}ces.obj",
-             "outside": "../outside.obj", "sla/sh": "good_a.obj"}  # fmt: skip
+    (root / "labels/linked.json").rename(root.parent / "elsewhere.json")
+    (root / "labels/linked.json").symlink_to("../../elsewhere.json")
+    files = {"truncated": "truncated.glb", "whole": "whole.glb", "cut": "cut.glb",
+             "no_faces": "no_faces.ply", "braces": "br{a}ces.obj",
+             "outside": "../outside.obj", "sla/sh": "good_a.obj", LONG: "good_a.obj"}  # fmt: skip
     rows = [f"{n},{files.get(n, n + '.obj')},chair," for n in (*GOOD, *BAD, *BAD_TRUTH, "texture")]
     rows = [row + ("+w" if row.startswith("axis,") else "") for row in rows]
     small.write_items(root, [*rows, "twice,good_a.obj,chair,"], HEADER)
     return root
+
+
+def glb_bytes(vertices: np.ndarray, faces: np.ndarray) -> bytes:
+    """Return a mesh as binary glTF: header, JSON chunk, BIN chunk (which comes last)."""
+    blocks = [vertices.astype("<f4").tobytes(), faces.astype("<u4").tobytes()]
+    lengths = [len(block) for block in blocks]
+    content = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": [
+            {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3",
+             "min": vertices.min(axis=0).tolist(), "max": vertices.max(axis=0).tolist()},
+            {"bufferView": 1, "componentType": 5125, "count": faces.size, "type": "SCALAR"},
+        ],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": 0, "byteLength": lengths[0]},
+            {"buffer": 0, "byteOffset": lengths[0], "byteLength": lengths[1]},
+        ],
+        "buffers": [{"byteLength": sum(lengths)}],
+    }  # fmt: skip
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 4)
+    binary = b"".join(blocks)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text
+    chunks += struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
 PLY_WITHOUT_ANYTHING = """ply

@@ -92,5 +92,5 @@ def _symmetry_groups(pairs: PosePairs) -> list[list[str]]:
         for item_id in (source, target):
             truth = pairs.truth_of(item_id)
             if truth:
-                groups += [g for g in truth.symmetry.get("keypoints", []) if g not in groups]
+                groups += [g for g in truth.keypoint_symmetry if g not in groups]
     return groups
