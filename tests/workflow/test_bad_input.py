@@ -22,7 +22,7 @@ LONG = "long" * 75
 BAD = {
     "empty": ("failed", "empty.obj: the file is empty"),
     "truncated": ("failed", "truncated.glb: "),
-    "cut": ("failed", "cut.glb: "),
+    "cut": ("failed", "cut.glb: is truncated: "),
     "no_faces": ("failed", "no_faces.ply: has no faces"),
     "nan": ("failed", "nan.obj: has NaN or infinite coordinates"),
     "cloud": ("failed", "cloud.obj: is a point cloud: 32 points"),

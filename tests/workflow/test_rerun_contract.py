@@ -209,6 +209,8 @@ WRONG = {
     "features.states.tiemstep": 3,
     "models.vae.optimiser.learning_rat": 0.1,
     "coseg.seats.soruces": 2,
+    "coseg.seats.sources": 0,
+    "keypoints.corners.targets": [],
     "sede": 1,
     "methods.guided.temperature": -1,
     "voxels.s16.resolution": "many",
