@@ -96,6 +96,12 @@ def test_labels_of_vertices_by_majority(root):
         ({"faces": [0, 0, 0]}, "'names'"),
         ({"names": "ab", "faces": [0, 0, 0]}, "'names'"),
         ({"names": ["a", "a"], "faces": [0, 0, 0]}, "twice"),
+        ({"names": ["a", "\ud800"], "faces": [0, 0, 0]}, "half of a surrogate pair"),
+        (
+            {"names": [f"part {n}" for n in range(40_000)], "faces": [39_999, 0, 0]},
+            "has 40000 label names, more than 1000",
+        ),
+        ({"names": ["a"], "faces": [10**400, 0, 0]}, "out of range"),
         ({"names": ["a"]}, "needs one of"),
         ({"names": ["a"], "faces": [], "vertices": []}, "needs one of"),
         ({"names": ["a"], "faces": [0, 0]}, "has 2 labels, but the mesh has 3 faces"),
@@ -146,6 +152,9 @@ def test_nearest_vertex_is_one_that_a_face_uses(root):
         ({"names": ["x"], "points": [[0, 0]]}, r"points\[0\] is not three finite"),
         ({"names": ["x"], "points": [["a", 0, 0]]}, "three finite"),
         ('{"names": ["x"], "points": [[NaN, 0, 0]]}', "three finite"),
+        ({"names": ["x"], "points": [[10**400, 0, 0]]}, r"points\[0\] is not three finite"),
+        ({"names": ["x"], "vertices": [10**400]}, "out of range"),
+        ('{"names": ["x"], "points": [[1' + "0" * 5000 + ", 0, 0]]}", "is not JSON"),
         ({"names": ["x"], "vertices": [6]}, "vertex 6 is out of range"),
         ({"names": ["x"], "vertices": [-2]}, "vertex -2 is out of range"),
         ({"names": ["x"], "vertices": [0.5]}, "vertex 0.5 is out of range"),
@@ -167,11 +176,26 @@ def test_ids_cannot_leave_the_folder(root, item_id):
 
 
 def test_symmetry(root):
-    assert read_symmetry(root) == {"keypoints": [], "labels": [], "orbits": []}
-    (root / "symmetry.json").write_text('{"orbits": [["a", "b", "c"]], "labels": [["l", "r"]]}')
-    expected = {"keypoints": [], "labels": [["l", "r"]], "orbits": [["a", "b", "c"]]}
-    assert read_symmetry(root) == expected
-    for wrong in ('{"orbits": [["a", 1]]}', '{"orbits": "ab"}', "[1]", "x"):
+    assert read_symmetry(root) == []
+    (root / "symmetry.json").write_text('{"keypoints": [["l", "r"]], "labels": [["a", "b"]]}')
+    assert read_symmetry(root) == [["l", "r"]]
+    for wrong in ('{"keypoints": [["a", 1]]}', '{"keypoints": "ab"}', "[1]", "x"):
         (root / "symmetry.json").write_text(wrong)
         with pytest.raises(ItemError, match="symmetry.json"):
             read_symmetry(root)
+
+
+@pytest.mark.parametrize("name", ["labels/a.json", "keypoints/a.json", "symmetry.json"])
+def test_links_of_truth_cannot_leave_the_folder(root, name):
+    mesh, file_from_world = read_item_mesh(root, ROW)
+    target = root.parent / "secret.json"
+    target.write_text('{"names": ["x"], "vertices": [0], "keypoints": [["left", "right"]]}')
+    (root / name).symlink_to(target)
+    read = {
+        "labels/a.json": lambda: read_labels(root, "a", mesh),
+        "keypoints/a.json": lambda: read_keypoints(root, "a", mesh, file_from_world),
+        "symmetry.json": lambda: read_symmetry(root),
+    }[name]
+    with pytest.raises(ItemError, match=f"{name}: leaves the folder") as caught:
+        read()
+    assert caught.value.status == "outside"

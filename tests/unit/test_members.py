@@ -6,6 +6,8 @@ import pytest
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
 
+LONG = "\N{LATIN SMALL LETTER E WITH ACUTE}" * 100  # 200 bytes
+
 
 @pytest.fixture(autouse=True)
 def _no_cache():
@@ -55,6 +57,9 @@ def test_rows_that_cannot_be_used_are_members_with_a_status(tmp_path):
             "twice,good.ply,chair",
             "a/b,good.ply,chair",
             "nofile,,chair",
+            "a <- b,good.ply,chair",
+            f"{LONG}x,good.ply,chair",
+            f"{LONG},good.ply,chair",
         ],
     )
     found = {m.id: m.status for m in item_lists.read_members(sets, "set").values()}
@@ -68,9 +73,15 @@ def test_rows_that_cannot_be_used_are_members_with_a_status(tmp_path):
         "twice": "duplicate",
         "a/b": "bad_name",
         "nofile": "bad_name",
+        "a <- b": "bad_name",
+        f"{LONG}x": "bad_name",
+        LONG: "ok",
     }
-    members = list(item_lists.read_members(sets, "set").values())
-    assert item_lists.mesh_files(sets["set"], members) == [str(root / "good.ply")]
+    members = item_lists.read_members(sets, "set")
+    files = item_lists.mesh_files(sets["set"], list(members.values()))
+    assert files == [str(root / "good.ply")], "two items of one file"
+    assert "201 bytes long, more than 200" in members[f"{LONG}x"].reason
+    assert "holds '<-', which joins the ids of a pair" in members["a <- b"].reason
 
 
 def test_files_that_meshes_name_are_listed_where_they_can_be_read(tmp_path):

@@ -65,6 +65,21 @@ def test_data_changes_the_picture():
         timing_bars({"a": 1.0}, kind="gif")
 
 
+def test_charts_of_nothing_that_could_be_scored():
+    """Methods keep their rows and poses their panels, whatever could be scored."""
+    nothing = {m: {"aligned": None, "turned": None} for m in METHODS}
+    some = nothing | {"random": {"aligned": None, "turned": Score(0.5)}}
+    pictures = [score_table(nothing), score_table(some)]
+    gaps = Series(X, np.full(len(X), np.nan))
+    pictures += [
+        accuracy_curves({"aligned": {"a": gaps, "b": gaps}}),
+        accuracy_curves({"aligned": {"a": gaps, "b": Series(X, X)}}),
+    ]
+    assert len(set(pictures)) == 4
+    for data in pictures:
+        assert (np.asarray(Image.open(io.BytesIO(data)).convert("L")) < 128).sum() > 100
+
+
 def test_labels_are_spread_in_order_inside_the_axis():
     rng = np.random.default_rng(0)
     for _ in range(50):

@@ -1,6 +1,7 @@
 """Pictures without a GPU: the right colour at the right place, the same bytes every time."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,6 +169,29 @@ def test_correspondence_sheet_is_colourful_where_the_map_is_and_grey_where_not()
     chroma = np.ptp(lower.astype(int), axis=2)
     assert (chroma[:, :half] > 60).sum() > 1000
     assert (chroma[:, half:] > 20).sum() == 0
+
+
+def test_a_source_without_labels_is_grey():
+    sources, targets = sheet_case()
+    plain = part_sheet(SheetText("t"), sources, targets, ["good"], ["a", "b"], size=130)
+    sources = [replace(sources[0], face_labels=None)]
+    grey = part_sheet(SheetText("t"), sources, targets, ["good"], ["a", "b"], size=130)
+    header = slice(60, 190), slice(100, 240)
+    assert distance_to(plain[header], LABEL_PALETTE[0]) > 500
+    for label in (0, 1):
+        assert distance_to(grey[header], LABEL_PALETTE[label]) == 0
+    assert distance_to(grey[header], NO_MATCH) > 1000
+
+
+def test_sheets_without_targets_say_so():
+    sources, _ = sheet_case()
+    for make in (
+        lambda: part_sheet(SheetText("t", "s"), sources, [], ["good"], ["a"], size=60),
+        lambda: correspondence_sheet(SheetText("t", "s"), [], [], ["good"], size=60),
+    ):
+        page = make()
+        assert page.shape[1] > 200 and (page < 100).any()
+        assert np.array_equal(page, make())
 
 
 def test_wrong_number_of_rows_names_target_and_method():

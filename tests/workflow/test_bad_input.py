@@ -6,19 +6,23 @@ import os
 import re
 import resource
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
 import harness
+import numpy as np
 import pytest
 import small
 
 HEADER = "id,file,category,up"
-GOOD = ("good_a", "good_b", "good c \N{LATIN SMALL LETTER E WITH ACUTE}")
+GOOD = ("good_a", "good_b", "whole", "good c \N{LATIN SMALL LETTER E WITH ACUTE}")
+LONG = "long" * 75
 # id -> (status, what its reason must say); the reason also names the file
 BAD = {
     "empty": ("failed", "empty.obj: the file is empty"),
     "truncated": ("failed", "truncated.glb: "),
+    "cut": ("failed", "cut.glb: is truncated: "),
     "no_faces": ("failed", "no_faces.ply: has no faces"),
     "nan": ("failed", "nan.obj: has NaN or infinite coordinates"),
     "cloud": ("failed", "cloud.obj: is a point cloud: 32 points"),
@@ -31,12 +35,18 @@ BAD = {
     "gone": ("missing", "file 'gone.obj' is not there"),
     "text": ("failed", "text.obj: "),
     "sla/sh": ("bad_name", "id 'sla/sh'"),
+    "a <- b": ("bad_name", "id 'a <- b' holds '<-', which joins the ids of a pair"),
+    LONG: ("bad_name", "is 300 bytes long, more than 200"),
 }
 # Meshes are fine, what is said of them is not
 BAD_TRUTH = {
     "labels": ("failed", "labels/labels.json: unknown label 'sofa'"),
     "points": ("failed", "keypoints/points.json: vertex 99 is out of range"),
+    "linked": ("outside", "labels/linked.json: leaves the folder of the data set"),
 }
+# Targets that can be scored, and all pairs of the one source good_a
+WELL = {*GOOD, "texture"} - {"good_a"}
+PAIRS = len(WELL) + len(BAD) + len(BAD_TRUTH)
 CONFIG = {
     "device": "cpu",
     "min_coverage": 0.9,
@@ -62,10 +72,12 @@ def write_bad_pack(root: Path) -> Path:
     vertices, faces, _ = small.boxes()
     text = small.obj_text(vertices, faces)
     for name in (*GOOD, *BAD, *BAD_TRUTH, "texture"):
-        if "/" not in name:
+        if "/" not in name and name != LONG:
             small.write_item(root, name, 1.0)
     (root / "empty.obj").write_bytes(b"")
     (root / "truncated.glb").write_bytes(b"glTF\x02\x00\x00\x00\xff\xff\x00\x00\x10\x00")
+    (root / "whole.glb").write_bytes(glb_bytes(vertices, faces))
+    (root / "cut.glb").write_bytes(glb_bytes(vertices, faces)[:-200])
     (root / "no_faces.ply").write_text(PLY_WITHOUT_ANYTHING)
     (root / "nan.obj").write_text(re.sub(r"^v \S+", "v nan", text, count=1, flags=re.MULTILINE))
     (root / "cloud.obj").write_text(
@@ -83,12 +95,44 @@ def write_bad_pack(root: Path) -> Path:
     wrong = {"names": ["seat"], "faces": ["sofa"] * len(faces)}
     (root / "labels/labels.json").write_text(json.dumps(wrong))
     (root / "keypoints/points.json").write_text(json.dumps({"names": ["p"], "vertices": [99]}))
-    files = {"truncated": "truncated.glb", "no_faces": "no_faces.ply", "braces": "br{a}ces.obj",
-             "outside": "../outside.obj", "sla/sh": "good_a.obj"}  # fmt: skip
+    (root / "labels/linked.json").rename(root.parent / "elsewhere.json")
+    (root / "labels/linked.json").symlink_to("../../elsewhere.json")
+    files = {"truncated": "truncated.glb", "whole": "whole.glb", "cut": "cut.glb",
+             "no_faces": "no_faces.ply", "braces": "br{a}ces.obj",
+             "outside": "../outside.obj", "sla/sh": "good_a.obj", LONG: "good_a.obj"}  # fmt: skip
     rows = [f"{n},{files.get(n, n + '.obj')},chair," for n in (*GOOD, *BAD, *BAD_TRUTH, "texture")]
     rows = [row + ("+w" if row.startswith("axis,") else "") for row in rows]
     small.write_items(root, [*rows, "twice,good_a.obj,chair,"], HEADER)
     return root
+
+
+def glb_bytes(vertices: np.ndarray, faces: np.ndarray) -> bytes:
+    """Return a mesh as binary glTF: header, JSON chunk, BIN chunk (which comes last)."""
+    blocks = [vertices.astype("<f4").tobytes(), faces.astype("<u4").tobytes()]
+    lengths = [len(block) for block in blocks]
+    content = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": [
+            {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3",
+             "min": vertices.min(axis=0).tolist(), "max": vertices.max(axis=0).tolist()},
+            {"bufferView": 1, "componentType": 5125, "count": faces.size, "type": "SCALAR"},
+        ],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": 0, "byteLength": lengths[0]},
+            {"buffer": 0, "byteOffset": lengths[0], "byteLength": lengths[1]},
+        ],
+        "buffers": [{"byteLength": sum(lengths)}],
+    }  # fmt: skip
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 4)
+    binary = b"".join(blocks)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text
+    chunks += struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
 PLY_WITHOUT_ANYTHING = """ply
@@ -156,11 +200,9 @@ def test_a_missing_texture_is_said_and_harms_nothing(work, first_run):
 
 def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
     assert first_run.code == 1
-    good = len(GOOD) + len(BAD_TRUTH) + 1 - 1  # without the source itself
-    pairs = good + len(BAD)
-    assert (
-        f"only {good / pairs:.0%} of {pairs} pairs are there (min_coverage: 90%)" in first_run.text
-    )
+    share = len(WELL) / PAIRS
+    assert f"only {share:.0%} of {PAIRS} pairs have a map and a ground truth" in first_run.text
+    assert "(min_coverage: 90%)" in first_run.text
     assert "most frequent reasons:" in first_run.text
     assert "1 x upstream_failed: " in first_run.text
     assert "retry_failed" in first_run.text
@@ -170,13 +212,30 @@ def test_low_coverage_ends_with_1_and_names_the_worst_reasons(work, first_run):
 
 def test_enough_coverage_ends_with_0_and_computes_nothing_again(work, first_run):
     made = (work.results / "matches/spatial/seats/aligned/0.json").stat().st_mtime_ns
-    work.write_config(CONFIG | {"min_coverage": 0.2})
-    work.run("results/coseg/seats.json")
+    work.write_config(CONFIG | {"min_coverage": 0.1})
+    work.run("all")
     assert (work.results / "matches/spatial/seats/aligned/0.json").stat().st_mtime_ns == made
     table = json.loads((work.results / "coseg/seats.json").read_text())
-    targets = table["methods"]["spatial"]["aligned"]["targets"]
-    assert {pair["target"] for pair in targets} >= set(GOOD) - {"good_a"}
-    assert work.plan("results/coseg/seats.json").outputs == frozenset()
+    summary = table["methods"]["spatial"]["aligned"]
+    assert {pair["target"] for pair in summary["targets"]} == WELL
+    # every target counts with the four parts, also where its mesh or its labels could not be read
+    assert summary["coverage"] == round(len(WELL) / PAIRS, 6)
+    assert work.plan("all").outputs == frozenset()
+
+
+def test_labels_that_are_all_broken_end_with_1_and_the_reasons(tmp_path, repository, server):
+    work = harness.Work(tmp_path / "work", repository, {}, server)
+    pack = small.write_pack(work.folder / "pack", rows=("a,a.obj,chair,", "c,c.obj,chair,"))
+    for name in ("a", "c"):
+        (pack / f"labels/{name}.json").write_text('{"names": ["seat"], "faces": ["sofa"]}')
+    seats = CONFIG["coseg"]["seats"] | {"sources": ["a"]}
+    work.write_config(CONFIG | {"coseg": {"seats": seats}})
+    run = work.run("results/coseg/seats.json", succeeds=False)
+    assert run.code == 1
+    assert "only 0% of 1 pairs have a map and a ground truth" in run.text
+    assert "1 x failed: labels/a.json: 'faces' has 1 labels, but the mesh has 48 faces" in run.text
+    assert "Traceback" not in run.text
+    assert not (work.results / "coseg/seats.json").exists()
 
 
 def test_targets_that_collect_chunks_check_coverage(tmp_path, repository, environment):

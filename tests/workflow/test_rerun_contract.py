@@ -238,6 +238,8 @@ WRONG = {
     "features.states.tiemstep": 3,
     "models.vae.optimiser.learning_rat": 0.1,
     "coseg.seats.soruces": 2,
+    "coseg.seats.sources": 0,
+    "keypoints.corners.targets": [],
     "sede": 1,
     "renders.views.elevations.0": ["low"],
     "coseg.seats.poses.Turned": "chairs",

@@ -3,8 +3,10 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
 
 from semcorr.config.base import section_referred_to
@@ -72,12 +74,26 @@ def _table(model: Any, skip: set[str] = frozenset()) -> str:
 
 
 def _type(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    if "[" in str(annotation):
-        text = str(annotation)
-    for prefix in ("typing.", "semcorr.config.training.", "semcorr.config.base."):
-        text = text.replace(prefix, "")
-    return f"`{text.split(', StringConstraints')[0].replace('Annotated[str', 'name')}`"
+    return f"`{_type_text(annotation)}`"
+
+
+def _type_text(annotation: Any) -> str:
+    """Write a type as the code does, without limits: `tuple[str, ...] | int`, names as `name`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        is_name = any(isinstance(mark, StringConstraints) for mark in arguments[1:])
+        return "name" if is_name else _type_text(arguments[0])
+    if origin in (Union, UnionType):
+        return " | ".join(_type_text(part) for part in arguments)
+    if origin is Literal:
+        return " | ".join(repr(value) for value in arguments)
+    if annotation is Ellipsis:
+        return "..."
+    if annotation is NoneType:
+        return "null"
+    if arguments:
+        return f"{origin.__name__}[{', '.join(_type_text(part) for part in arguments)}]"
+    return annotation.__name__
 
 
 def _default(info: Any) -> str:

@@ -6,20 +6,20 @@ from pydantic import Field
 
 from semcorr.config.base import Name, Strict
 
-ItemId = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+ItemIds = Annotated[tuple[Text, ...], Field(min_length=1)]
+Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Experiment(Strict):
     """All pairs (source, target) with source != target, of one category, in every pose."""
 
-    category: Name
+    category: Text = Field(description="of the items, as `category` of items.csv says")
     poses: dict[Name, Name] = Field(min_length=1, description="pose name -> data set")
-    sources: tuple[ItemId, ...] | int = Field(
-        3, description="ids of the annotated shapes, or how many of the first ids"
+    sources: ItemIds | Count = Field(
+        3, description="ids of the annotated shapes, or how many of the first ids (at least 1)"
     )
-    targets: Literal["all"] | tuple[ItemId, ...] = Field(
-        "all", description="ids, or all of the category"
-    )
+    targets: Literal["all"] | ItemIds = Field("all", description="ids, or all of the category")
     methods: tuple[Name, ...] = Field(
         min_length=1, description="columns of the table, in this order"
     )

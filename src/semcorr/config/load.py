@@ -1,5 +1,6 @@
 """From what Snakemake or a user read to the validated, normalised configuration."""
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +9,8 @@ from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
 from semcorr.config.sections import kinds_by_section
 from semcorr.errors import UserError
 
+# How pydantic names a type that it tried, inside the path of a value
+TRIED_TYPE = re.compile(r"\[|^constrained-|^(int|float|bool|str)$")
 # Keys of `--config` that belong to single targets (pair, retry_failed), not to the configuration
 TARGET_KEYS = "source target pairs labels keypoints method up front out".split()
 
@@ -73,10 +76,11 @@ def entry_of(section: str, cfg: dict[str, Any]) -> Any:
 
 
 def _path(location: tuple) -> str:
-    # pydantic inserts the kind after the entry's name in a section of several kinds, and marks a wrong key
-    # by [key] after it; users write neither
-    parts = [str(part) for part in location if part != "[key]"]
+    # pydantic inserts the kind after the entry's name in a section of several kinds, and for
+    # a key that may hold one of several types the type that was tried; users write neither
+    parts = [str(part) for part in location]
     kinds = kinds_by_section().get(parts[0], {}) if parts else {}
     if len(kinds) > 1 and len(parts) > 2 and parts[2] in kinds:
         parts.pop(2)
+    parts[3:] = [part for part in parts[3:] if not TRIED_TYPE.search(part)]
     return ".".join(parts) or "(top level)"

@@ -25,7 +25,9 @@ class _Base(Strict):
     attention: Literal["auto", "sdpa", "xformers"] = Field("auto", description="attention kernel")
     offline: bool = Field(False, description="forbid the network")
     accept_licences: tuple[str, ...] = Field((), description="asset keys whose terms you accept")
-    min_coverage: float = Field(0.9, ge=0, le=1, description="share of items that must succeed")
+    min_coverage: float = Field(
+        0.9, ge=0, le=1, description="share of pairs that must have a map and a readable truth"
+    )
     blender: str | None = Field(None, description="Blender executable or Python with bpy")
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """What the module of a data set's kind is given, and the ground truth record that it returns."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,7 @@ class Truth:
         keypoint_names: k names.
         keypoints: (k, 3) world positions, NaN = absent.
         keypoint_vertices: (k,) vertex of each, -1 = absent.
-        symmetry: groups of names that a symmetry exchanges: `keypoints`, `labels`, `orbits`.
+        keypoint_symmetry: groups of keypoint names that the category's mirror exchanges.
     """
 
     face_labels: Int[np.ndarray, " f"]
@@ -60,12 +60,12 @@ class Truth:
     keypoint_names: tuple[str, ...] = ()
     keypoints: Float[np.ndarray, "k 3"] = field(default_factory=lambda: np.zeros((0, 3)))
     keypoint_vertices: Int[np.ndarray, " k"] = field(default_factory=lambda: np.zeros(0, np.int32))
-    symmetry: dict[str, list[list[str]]] = field(default_factory=dict)
+    keypoint_symmetry: Sequence[Sequence[str]] = ()
 
 
 LoadTruth = Callable[[str], Truth]
 TRUTH_RAGGED = frozenset(
-    "face_labels label_names keypoints keypoint_vertices keypoint_names symmetry".split()
+    "face_labels label_names keypoints keypoint_vertices keypoint_names keypoint_symmetry".split()
 )
 
 
@@ -77,7 +77,7 @@ def truth_to_arrays(truth: Truth) -> Arrays:
         "keypoint_names": encode(list(truth.keypoint_names)),
         "keypoints": np.asarray(truth.keypoints, np.float64).reshape(-1, 3),
         "keypoint_vertices": np.asarray(truth.keypoint_vertices, np.int32),
-        "symmetry": encode(truth.symmetry),
+        "keypoint_symmetry": encode(truth.keypoint_symmetry),
     }
 
 
@@ -89,7 +89,7 @@ def truth_from_arrays(arrays: Arrays) -> Truth:
         keypoint_names=tuple(decode(arrays["keypoint_names"])),
         keypoints=arrays["keypoints"],
         keypoint_vertices=arrays["keypoint_vertices"],
-        symmetry=decode(arrays["symmetry"]),
+        keypoint_symmetry=decode(arrays["keypoint_symmetry"]),
     )
 
 

@@ -20,7 +20,8 @@ from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays
 from semcorr.geometry.reader import read_mesh
 
-SYMMETRY_KINDS = ("keypoints", "labels", "orbits")
+# Of one file; memory of the votes for the labels of vertices grows with it
+MAX_LABELS = 1000
 
 
 def open_meshes(context: DatasetContext) -> LoadMesh:
@@ -32,17 +33,18 @@ def open_meshes(context: DatasetContext) -> LoadMesh:
 
 def open_truth(context: DatasetContext) -> LoadTruth:
     """Return the function id -> ground truth; without files there are no labels, no keypoints."""
-    symmetry = read_symmetry(context.root)
 
     def load(item_id: str) -> Truth:
         arrays = context.meshes.read(item_id)
         mesh = from_arrays(arrays)
-        parts: dict = {"face_labels": np.full(len(mesh.faces), -1), "symmetry": symmetry}
+        parts: dict = {"face_labels": np.full(len(mesh.faces), -1)}
         if (labels := read_labels(context.root, item_id, mesh)) is not None:
             parts["label_names"], parts["face_labels"] = labels
         file_from_world = arrays["file_from_world"]
         if (found := read_keypoints(context.root, item_id, mesh, file_from_world)) is not None:
             parts["keypoint_names"], parts["keypoints"], parts["keypoint_vertices"] = found
+            # only shapes with keypoints need it: a broken file is the reason of their rows
+            parts["keypoint_symmetry"] = read_symmetry(context.root)
         return Truth(**parts)
 
     return load
@@ -99,6 +101,8 @@ def read_label_file(path: Path, mesh: Mesh) -> tuple[tuple[str, ...], Int16[np.n
     """
     content = _load(path)
     names = _names(path, content)
+    if len(names) > MAX_LABELS:
+        raise _error(path, f"has {len(names)} label names, more than {MAX_LABELS}")
     kinds = [kind for kind in ("faces", "vertices") if kind in content]
     if len(kinds) != 1:
         raise _error(path, "needs one of 'faces' and 'vertices'")
@@ -154,25 +158,26 @@ def read_keypoint_file(
     return names, points, vertices.astype(np.int32)
 
 
-def read_symmetry(root: str | Path) -> dict[str, list[list[str]]]:
-    """Read symmetry.json: groups of names that a symmetry of the category exchanges.
+def read_symmetry(root: str | Path) -> list[list[str]]:
+    """Read `keypoints` of symmetry.json: groups of keypoints that the category's mirror exchanges.
+
+    The format's other keys, `labels` and `orbits`, are not read: no score needs them.
 
     Returns:
-        `keypoints`, `labels` and `orbits`, each a list of groups of names; empty without the file.
+        Groups of names; empty without the file.
 
     Raises:
-        ItemError: malformed.
+        ItemError: malformed, or a link that leaves the folder (status `outside`).
     """
     path = Path(root) / "symmetry.json"
-    content = _load(path) or {}
-    groups = {kind: content.get(kind, []) for kind in SYMMETRY_KINDS}
-    for kind, found in groups.items():
-        whole = isinstance(found, list) and all(
-            isinstance(group, list) and all(isinstance(name, str) for name in group)
-            for group in found
-        )
-        if not whole:
-            raise _error(path, f"{kind!r} is not a list of lists of names")
+    if not is_inside(path, Path(root)):
+        raise ItemError("symmetry.json: leaves the folder of the data set", "outside")
+    groups = (_load(path) or {}).get("keypoints", [])
+    whole = isinstance(groups, list) and all(
+        isinstance(group, list) and all(isinstance(name, str) for name in group) for group in groups
+    )
+    if not whole:
+        raise _error(path, "'keypoints' is not a list of lists of names")
     return groups
 
 
@@ -216,6 +221,8 @@ def _names(path: Path, content: dict) -> tuple[str, ...]:
         raise _error(path, "'names' is not a list of strings")
     if len(set(names)) != len(names):
         raise _error(path, "'names' has a name twice")
+    if any(0xD800 <= ord(letter) <= 0xDFFF for name in names for letter in name):
+        raise _error(path, "'names' has half of a surrogate pair, which is no text")
     return tuple(names)
 
 
@@ -268,11 +275,18 @@ def _points(path: Path, entries: object, count: int) -> Float[np.ndarray, "k 3"]
     for position, entry in enumerate(entries):
         if entry is None:
             continue
-        numbers = isinstance(entry, list) and all(isinstance(x, int | float) for x in entry)
-        if not numbers or len(entry) != 3 or not np.isfinite(np.array(entry, np.float64)).all():
+        if not _is_point(entry):
             raise _error(path, f"points[{position}] is not three finite numbers")
         points[position] = entry
     return points
+
+
+def _is_point(entry: object) -> bool:
+    numbers = isinstance(entry, list) and all(isinstance(x, int | float) for x in entry)
+    try:
+        return numbers and len(entry) == 3 and bool(np.isfinite(np.array(entry, np.float64)).all())
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def _nearest(mesh: Mesh, points: Float[np.ndarray, "k 3"]) -> Int[np.ndarray, " k"]:

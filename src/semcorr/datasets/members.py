@@ -19,6 +19,10 @@ from semcorr.errors import UserError
 from semcorr.geometry.formats.references import referenced_files
 
 FORBIDDEN_IN_NAMES = "{}\n\r\t\0"
+# Truth files are named after the id, and file systems take names of 255 bytes
+MAX_ID_BYTES = 200
+# Joins two ids in the name of a pair
+FORBIDDEN_IN_IDS = "<-"
 REQUIRED_COLUMNS = ("id", "file")
 TRUTH_FOLDERS = ("labels", "keypoints")
 
@@ -183,8 +187,8 @@ def _folder_member(root: str, row: dict[str, str], count: int) -> Member:
 
 def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, str | None]:
     item_id, name = columns["id"], columns["file"]
-    if not item_id or any(c in item_id for c in FORBIDDEN_IN_NAMES + "/\\"):
-        return "bad_name", f"id {item_id!r} is empty or holds one of / \\ {{ }}", None
+    if reason := _wrong_id(item_id):
+        return "bad_name", reason, None
     if count > 1:
         return "duplicate", f"id {item_id!r} is given {count} times", None
     if not name or any(c in name for c in FORBIDDEN_IN_NAMES):
@@ -199,3 +203,13 @@ def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, 
     if not os.path.isfile(path):
         return "missing", f"file {name!r} is not there", None
     return "ok", "", path
+
+
+def _wrong_id(item_id: str) -> str:
+    if not item_id or any(c in item_id for c in FORBIDDEN_IN_NAMES + "/\\"):
+        return f"id {item_id!r} is empty or holds one of / \\ {{ }}"
+    if FORBIDDEN_IN_IDS in item_id:
+        return f"id {item_id!r} holds {FORBIDDEN_IN_IDS!r}, which joins the ids of a pair"
+    if (length := len(item_id.encode())) > MAX_ID_BYTES:
+        return f"id {item_id[:20]!r}... is {length} bytes long, more than {MAX_ID_BYTES}"
+    return ""

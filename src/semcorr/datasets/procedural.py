@@ -5,7 +5,7 @@ A category is a module of `semcorr.datasets.shapes` that has a constant CATEGORY
 
 import importlib
 import pkgutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -91,7 +91,7 @@ def open_truth(context: DatasetContext) -> LoadTruth:
             keypoint_names=shape.keypoint_names,
             keypoints=shape.keypoints,
             keypoint_vertices=shape.keypoint_vertices,
-            symmetry=asdict(shape.symmetry),
+            keypoint_symmetry=shape.symmetry.keypoints,
         )
 
     return load

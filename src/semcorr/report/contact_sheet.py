@@ -14,7 +14,7 @@ from semcorr.report.colours import (
     position_colours,
 )
 from semcorr.report.picture import Look, look_at, nearest_sites, paint_faces, paint_points
-from semcorr.report.sheet_layout import Cell, Row, SheetText, sheet
+from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
 
 __all__ = [
     "Prediction",
@@ -25,6 +25,8 @@ __all__ = [
     "part_sheet",
 ]
 
+NO_MAP = "nothing to show: no pair has a map"
+
 
 @dataclass(frozen=True)
 class SheetSource:
@@ -33,7 +35,7 @@ class SheetSource:
     Attributes:
         name: caption.
         mesh: world frame.
-        face_labels: (f,) part of each face, -1 = none; needed by `part_sheet`.
+        face_labels: (f,) part of each face, -1 = none, or None (no labels); for `part_sheet`.
         sites: (n, 3) positions that the maps index; needed by `correspondence_sheet`.
     """
 
@@ -92,13 +94,13 @@ def part_sheet(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Part colours: sources with their labels above; ground truth and every method a target.
 
-    The best score of a row, as printed, is bold.
+    The best score of a row, as printed, is bold. Without targets the picture says so.
     """
-    header = [
-        Cell(paint_faces(look_at(s.mesh, size), label_colours(s.face_labels)), s.name)
-        for s in sources
-    ]
-    rows, unlabelled = [], False
+    if not targets:
+        return nothing_to_show(text, NO_MAP)
+    header = [Cell(_parts_of(source, size), source.name) for source in sources]
+    rows = []
+    unlabelled = any(s.face_labels is None or bool((s.face_labels < 0).any()) for s in sources)
     for target in targets:
         look = look_at(target.mesh, size)
         truth = None
@@ -125,6 +127,8 @@ def correspondence_sheet(
     size: int = 200,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Position colours of the sources, carried to every target along each method's map."""
+    if not targets:
+        return nothing_to_show(text, NO_MAP)
     boxes = [np.stack([s.mesh.vertices.min(axis=0), s.mesh.vertices.max(axis=0)]) for s in sources]
     header = []
     for source, box in zip(sources, boxes, strict=True):
@@ -147,6 +151,14 @@ def correspondence_sheet(
     shown = [p.target_to_source for target in targets for p in target.predictions.values()]
     legend = [(NO_MATCH, "no match")] if any((np.asarray(m) < 0).any() for m in shown) else []
     return sheet(text, header, list(methods), rows, legend, _means(targets, methods))
+
+
+def _parts_of(source: SheetSource, size: int) -> UInt8[np.ndarray, "s s 4"]:
+    """A source in the colours of its parts; grey where its labels are absent or could not be read."""
+    labels = source.face_labels
+    if labels is None:
+        labels = np.full(len(source.mesh.faces), -1)
+    return paint_faces(look_at(source.mesh, size), label_colours(labels))
 
 
 def _origin(target: SheetTarget, sources: Sequence[SheetSource]) -> str:

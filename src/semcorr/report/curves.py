@@ -53,7 +53,8 @@ def accuracy_curves(
     """Keypoint accuracy over the distance that counts as a hit.
 
     Args:
-        panels: pose -> method -> accuracy in 0..1 over thresholds (fractions of the longest side).
+        panels: pose -> method -> accuracy in 0..1 over thresholds (fractions of the longest side),
+            NaN where nothing could be scored.
         marks: thresholds that tables quote; drawn as hairlines.
         names: method -> label.
         kind: png or svg.
@@ -76,7 +77,10 @@ def accuracy_curves(
         grid[0].set_ylabel("keypoints found")
         figure.draw_without_rendering()
         for axes, lines in zip(grid, panels.values(), strict=True):
-            label_ends(axes, {name: float(s.y[-1]) for name, s in lines.items()}, colours, names)
+            ends = {name: float(s.y[-1]) for name, s in lines.items() if np.isfinite(s.y[-1])}
+            if not ends:
+                axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center", color=SOFT)
+            label_ends(axes, ends, colours, names)
         return figure_bytes(figure, kind)
 
 
@@ -171,7 +175,7 @@ def timing_bars(
 
 
 def score_table(
-    scores: Mapping[str, Mapping[str, Score]],
+    scores: Mapping[str, Mapping[str, Score | None]],
     *,
     measure: str = "mean IoU",
     names: Mapping[str, str] = NO_NAMES,
@@ -180,7 +184,8 @@ def score_table(
     """Methods by poses: a dot with its 95 % interval, and the number; the best of a pose is bold.
 
     Args:
-        scores: method -> pose -> score; rows in the given order, poses in order of appearance.
+        scores: method -> pose -> score, None where nothing could be scored; rows in the given order,
+            poses in order of appearance.
         measure: what the scores are; values in 0..1.
         names: method -> label.
         kind: png or svg.
@@ -192,10 +197,10 @@ def score_table(
         figure = new_figure(1.6 + 2.7 * len(poses), 0.85 + 0.27 * len(methods))
         grid = figure.subplots(1, len(poses), squeeze=False, sharey=True)[0]
         for axes, pose in zip(grid, poses, strict=True):
-            column = {m: scores[m][pose] for m in methods if pose in scores[m]}
-            best = max(f"{score.mean:.3f}" for score in column.values())
-            for row, method in enumerate(methods):
-                _score_row(axes, row, column.get(method), colours[method], best)
+            column = [scores[method].get(pose) for method in methods]
+            best = max((f"{score.mean:.3f}" for score in column if score is not None), default="")
+            for row, (method, score) in enumerate(zip(methods, column, strict=True)):
+                _score_row(axes, row, score, colours[method], best)
             axes.set_title(pose.replace("_", " "))
             axes.set_xlim(0.0, 1.0)
             axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", ".25", ".5", ".75", "1"])

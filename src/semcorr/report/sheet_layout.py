@@ -96,6 +96,17 @@ def sheet(
     return page.pixels()
 
 
+def nothing_to_show(text: SheetText, why: str) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the heading of a sheet with one line where its pictures would be."""
+    lines = (text_width(text.title, 20, bold=True), text_width(text.subtitle, 13))
+    width = max(*lines, text_width(why, 13)) + 2 * MARGIN
+    page = Canvas(width, 4 * MARGIN + 30)
+    page.text((MARGIN, MARGIN), text.title, 20, bold=True)
+    page.text((MARGIN, MARGIN + 30), text.subtitle, 13, colour=SOFT)
+    page.text((MARGIN, 2 * MARGIN + 30), why, 13)
+    return page.pixels()
+
+
 def _cropped(header: list[Cell], rows: list[Row]):
     """Crop every picture to the smallest common window; at least `LEAST_CELL` wide."""
     cells = [*header, *(cell for row in rows for cell in row.cells)]

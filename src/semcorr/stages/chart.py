@@ -20,9 +20,8 @@ def main(job: StageJob) -> None:
     key, name = MEASURES[job.wildcards["task"]]
     scores = {
         method: {
-            pose: Score(s[key], tuple(s["ci95"]) if s.get("ci95") else None)
+            pose: None if s[key] is None else Score(s[key], tuple(s["ci95"]))
             for pose, s in poses.items()
-            if s[key] is not None
         }
         for method, poses in table["methods"].items()
     }

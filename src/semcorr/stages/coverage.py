@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from semcorr.errors import UserError
@@ -28,33 +28,34 @@ def check_manifests(manifests: Iterable[Path], min_coverage: float) -> None:
         folders[path.parent].extend(read_manifest(path).rows)
     problems = []
     for folder, rows in sorted(folders.items()):
+        failed = [f"{row.status}: {row.reason}" for row in rows if row.status != "ok"]
         try:
-            check_coverage(rows, min_coverage, str(folder), "items")
+            check_coverage(failed, len(rows), min_coverage, str(folder), "items are there")
         except UserError as error:
             problems.append(str(error))
-        failed = sum(row.status != "ok" for row in rows)
-        log.info("%s: %d of %d items are there", folder, len(rows) - failed, len(rows))
+        log.info("%s: %d of %d items are there", folder, len(rows) - len(failed), len(rows))
     if problems:
         raise UserError("\n".join(problems))
 
 
-def check_coverage(rows: list[Row], min_coverage: float, where: str, unit: str) -> None:
-    """Raise UserError naming the most frequent reasons when too many rows failed.
+def check_coverage(
+    lost: Sequence[str], count: int, min_coverage: float, where: str, what: str
+) -> None:
+    """Raise UserError naming the most frequent reasons when too much is lost.
 
     Args:
-        rows: all rows of all chunks.
-        min_coverage: share of rows that must be ok.
+        lost: why, for everything that is not there.
+        count: number of all, lost or not.
+        min_coverage: share that must be there.
         where: pose or folder, for the message.
-        unit: what a row is, in the plural.
+        what: things and what is true of those that are there, for the message.
     """
-    failed = [row for row in rows if row.status != "ok"]
-    share = 1 - len(failed) / max(len(rows), 1)
+    share = 1 - len(lost) / max(count, 1)
     if share < min_coverage:
-        worst = Counter(f"{row.status}: {row.reason}" for row in failed).most_common(3)
-        reasons = "".join(f"\n  {count} x {reason}" for reason, count in worst)
+        reasons = "".join(f"\n  {n} x {reason}" for reason, n in Counter(lost).most_common(3))
         raise UserError(
-            f"{where}: only {share:.0%} of {len(rows)} {unit} are there (min_coverage:"
-            f" {min_coverage:.0%}); most frequent reasons:{reasons}\n"
+            f"{where}: only {share:.0%} of {count} {what} (min_coverage: {min_coverage:.0%});"
+            f" most frequent reasons:{reasons}\n"
             "Mend the items and run `snakemake -c all retry_failed`, or lower min_coverage."
         )
 

@@ -20,9 +20,11 @@ def main(job: StageJob) -> None:
             meshes=job.inputs[f"{pose}_meshes"],
             truth=job.inputs[f"{pose}_truth"],
         )
-        if not pairs.rows:
+        lost, count = pairs.lost(), len(pairs.rows())
+        if not count:
             raise UserError(f"{pose}: no pair at all; check `sources` and `targets`")
-        check_coverage(pairs.rows, job.runtime.min_coverage, pose, "pairs")
+        what = "pairs have a map and a ground truth that could be read"
+        check_coverage(lost, count, job.runtime.min_coverage, pose, what)
         poses[pose] = scorer.score(pairs, job.cfg)
     manifests = {p for name, ps in job.inputs.items() for p in ps if not name.endswith("_store")}
     document = method_document(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -65,26 +66,52 @@ class PosePairs:
         """Open readers for lists of manifests."""
         return cls(*([ChunkReader(p) for p in paths] for paths in (matches, meshes, truth)))
 
-    @property
-    def rows(self) -> list[Row]:
-        """Manifest rows of all pairs."""
-        return [row for reader in self.matches for row in reader.manifest.rows]
-
-    def pairs(self) -> Iterator[tuple[str, str, Arrays | None]]:
-        """Yield (source, target, map arrays or None when the pair has no map), sorted."""
+    def rows(self) -> list[tuple[str, str, ChunkReader, Row]]:
+        """Return (source, target, reader, manifest row) of all pairs, sorted; nothing is read."""
         found = []
         for reader in self.matches:
             for row in reader.manifest.rows:
-                target, source = row.id.split(PAIR_SEPARATOR)
+                # Only a refused id holds the separator; its row has failed, however it is cut
+                target, _, source = row.id.rpartition(PAIR_SEPARATOR)
                 found.append((source, target, reader, row))
-        for source, target, reader, row in sorted(found, key=lambda f: f[:2]):
+        return sorted(found, key=lambda f: f[:2])
+
+    def pairs(self) -> Iterator[tuple[str, str, Arrays | None]]:
+        """Yield (source, target, map arrays or None when the pair has no map), sorted."""
+        for source, target, reader, row in self.rows():
             yield source, target, reader.read(row.id) if row.status == "ok" else None
+
+    def lost(self) -> list[str]:
+        """Return `status: reason` of every pair that cannot be scored.
+
+        Such a pair has no map, or a shape whose ground truth is a failed row. A shape without a
+        label or keypoint file is not lost: its ground truth was read, and there is none.
+        """
+        found = []
+        for source, target, _, row in self.rows():
+            if row.status != "ok":
+                found.append(f"{row.status}: {row.reason}")
+                continue
+            failures = (self.truth_failure(item_id) for item_id in (source, target))
+            found += [reason for reason in failures if reason][:1]
+        return found
 
     def sites(self, item_id: str) -> Sites:
         """Return the sites of a shape."""
         if item_id not in self._sites:
             self._sites[item_id] = sites_of(_find(self.meshes, item_id, SITE_ARRAYS))
         return self._sites[item_id]
+
+    def truth_failure(self, item_id: str) -> str | None:
+        """Return `status: reason` of a shape whose ground truth failed; None when it was read."""
+        row = self._truth_rows.get(item_id)
+        if row is None:
+            return f"upstream_failed: {item_id} is in none of the chunks"
+        return None if row.status == "ok" else f"{row.status}: {row.reason}"
+
+    @cached_property
+    def _truth_rows(self) -> dict[str, Row]:
+        return {row.id: row for reader in self.truth for row in reader.manifest.rows}
 
     def truth_of(self, item_id: str) -> Truth | None:
         """Return the ground truth of a shape; None when it could not be read."""

@@ -1,10 +1,11 @@
 """Scoring of co-segmentation: part labels carried from the source to the target's samples."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from semcorr.evaluation.segmentation import LabelledPair, score_pair, summarise
+from semcorr.evaluation.segmentation import LabelledPair, PairScore, score_pair, summarise
 from semcorr.seeds import seed_of
 from semcorr.stages.pose_pairs import PosePairs, site_labels
 from semcorr.transfer.labels import transfer_labels
@@ -13,17 +14,18 @@ from semcorr.transfer.labels import transfer_labels
 def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of one method and pose in coseg/{experiment}.json.
 
-    Pairs whose source or target has no labels are left out: there is nothing to score.
+    Pairs whose source or target has no labels are left out: there is nothing to score. Pairs with a
+    shape whose labels could not be read count against `coverage`.
     """
-    labelled = list(labelled_pairs(pairs))
     names = part_names(pairs)
-    return summarise([score_pair(pair) for pair in labelled], names, _seed(cfg))
+    scores = [score_pair(pair) for pair in labelled_pairs(pairs)]
+    return summarise([*scores, *lost_scores(pairs, names)], names, _seed(cfg))
 
 
 def part_names(pairs: PosePairs) -> list[str]:
     """Return the sorted part names of all shapes of the pose."""
     found: set[str] = set()
-    for source, target, _ in pairs.pairs():
+    for source, target, *_ in pairs.rows():
         for item_id in (source, target):
             truth = pairs.truth_of(item_id)
             found |= set(truth.label_names) if truth else set()
@@ -39,7 +41,7 @@ def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray
     return site_labels(pairs.sites(item_id), common[truth.face_labels])
 
 
-def labelled_pairs(pairs: PosePairs):
+def labelled_pairs(pairs: PosePairs) -> Iterator[LabelledPair]:
     """Yield a LabelledPair for every pair of two labelled shapes, on the target's samples."""
     names = part_names(pairs)
     labels: dict[str, np.ndarray | None] = {}
@@ -62,6 +64,25 @@ def labelled_pairs(pairs: PosePairs):
             positions=sites.positions[sites.num_vertices :],
             source_parts=frozenset(int(p) for p in np.unique(labels[source]) if p >= 0),
         )
+
+
+def lost_scores(pairs: PosePairs, names: list[str]) -> Iterator[PairScore]:
+    """Yield a score without a counted part for every pair with a shape whose truth failed.
+
+    A target whose labels could not be read counts as if it had all parts of the pose.
+    """
+    for source, target, *_ in pairs.rows():
+        if pairs.truth_failure(target):
+            parts = tuple(range(len(names)))
+        elif pairs.truth_failure(source):
+            labels = shape_labels(pairs, target, names)
+            if labels is None:
+                continue
+            of_samples = labels[pairs.sites(target).num_vertices :]
+            parts = tuple(int(part) for part in np.unique(of_samples[of_samples >= 0]))
+        else:
+            continue
+        yield PairScore(source, target, parts, {}, {}, None)
 
 
 def _seed(cfg: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """Stage `sheets`: contact sheets of one pose of an experiment, all methods side by side."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +68,13 @@ def _open(job: StageJob) -> Sheet:
     text = SheetText(
         f"{experiment}, {pose}", f"{len(methods)} methods; the same rows for all of them"
     )
-    return Sheet(methods, _choose(pairs), part_names(pairs), text)
+    return Sheet(methods, _choose(methods.values()), part_names(pairs), text)
 
 
-def _choose(pairs: PosePairs) -> list[tuple[str, str]]:
-    """Spread the rows over the targets and the sources, whatever the scores."""
-    found = [(source, target) for source, target, arrays in pairs.pairs() if arrays is not None]
+def _choose(methods: Iterable[PosePairs]) -> list[tuple[str, str]]:
+    """Spread the rows over the targets and the sources of maps that are there, whatever the scores."""
+    rows = (row for pairs in methods for row in pairs.rows())
+    found = sorted({(source, target) for source, target, _, row in rows if row.status == "ok"})
     targets = sorted({target for _, target in found})
     chosen = targets[:: max(1, len(targets) // ROWS)][:ROWS]
     rows = []

@@ -12,6 +12,9 @@ from semcorr.datasets.shapes.assembly import Assembly
 class SymmetryOrbits:
     """Names that symmetry exchanges.
 
+    Stores keep `keypoints` alone, which `acc_010_symmetry` is defined by; the rest describes a shape
+    to those who call `generate`.
+
     Attributes:
         keypoints: pairs (left, right) of keypoints that the mirror x -> -x swaps.
         labels: pairs of part labels that it swaps (none where parts are not told apart by side).
