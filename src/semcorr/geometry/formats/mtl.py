@@ -3,7 +3,7 @@
 import logging
 
 from semcorr.geometry.formats.pictures import Pictures
-from semcorr.geometry.formats.source import Source
+from semcorr.geometry.formats.source import Source, text_lines
 from semcorr.geometry.mesh import Material
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def read_library(source: Source, reference: str, pictures: Pictures) -> dict[str
         return {}
     found: dict[str, dict] = {}
     current: dict = {}
-    for line in path.read_bytes().decode("utf-8", errors="replace").splitlines():
+    for line in text_lines(path.read_bytes()):
         key, _, rest = line.strip().partition(" ")
         key, rest = key.lower(), rest.strip()
         if key == "newmtl":

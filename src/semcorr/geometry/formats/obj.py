@@ -1,6 +1,7 @@
 """Wavefront OBJ: vertices in the order of the `v` lines, never split at texture seams."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from semcorr.geometry.formats.colors import bytes_from_unit, rgba
 from semcorr.geometry.formats.mtl import read_library
 from semcorr.geometry.formats.pictures import Pictures
 from semcorr.geometry.formats.polygons import fan
-from semcorr.geometry.formats.source import Source
+from semcorr.geometry.formats.source import Source, text_lines
 from semcorr.geometry.mesh import Material, Mesh
 
 log = logging.getLogger(__name__)
@@ -52,13 +53,10 @@ def parse(source: Source) -> Mesh:
 
 
 def _read_lines(source: Source) -> _Content:
-    text = source.data.decode("utf-8", errors="replace")
-    if "\\\n" in text or "\\\r\n" in text:
-        text = text.replace("\\\r\n", " ").replace("\\\n", " ")
     content = _Content()
     slots: dict[str | None, int] = {}
     name: str | None = None
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in _logical_lines(text_lines(source.data)):
         words = line.split()
         if not words:
             continue
@@ -81,6 +79,22 @@ def _read_lines(source: Source) -> _Content:
     source.check_vertices(len(content.positions))
     content.material_names = list(slots)
     return content
+
+
+def _logical_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield (number of the first line, text), joining lines that end with a backslash."""
+    start, parts = 0, []
+    for number, line in enumerate(lines, 1):
+        if line.endswith("\\"):
+            start = start or number
+            parts.append(line[:-1])
+        elif parts:
+            yield start, " ".join([*parts, line])
+            start, parts = 0, []
+        else:
+            yield number, line
+    if parts:
+        yield start, " ".join(parts)
 
 
 def _add_face(content: _Content, words: list[str]) -> None:

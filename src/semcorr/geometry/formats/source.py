@@ -1,5 +1,6 @@
 """What a parser gets: the bytes of one file, its limits, the only way to the files beside it."""
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,20 @@ from semcorr.errors import ItemError
 
 # Without a limit of the caller: about 3 GB of positions and indices, whatever a header claims.
 HARD_LIMIT = 50_000_000
+
+
+def without_mark(data: bytes) -> bytes:
+    """Return the bytes without the byte order mark that some editors put before UTF-8 text."""
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def text_lines(data: bytes, encoding: str = "utf-8") -> list[str]:
+    """Return the lines of a text file, whichever of LF, CR LF and CR ends them, and nothing else.
+
+    `str.splitlines` also cuts at bytes that are parts of letters in comments and names.
+    """
+    text = without_mark(data).decode(encoding, errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def is_inside(path: Path, root: Path) -> bool:
