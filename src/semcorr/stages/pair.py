@@ -19,6 +19,7 @@ from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
 from semcorr.seeds import seed_of
 from semcorr.stages.job import Runtime, StageJob, run_alone
+from semcorr.stages.match import naming
 from semcorr.stages.memory_chain import MemoryChain
 from semcorr.stages.pair_annotations import Annotations, read_annotations
 from semcorr.stages.pair_method import Choice, PairMethods
@@ -128,7 +129,8 @@ def _run(
     log.info("%s: features of both meshes", choice.name)
     shapes = {side: chain.shape(choice.entry, side) for side in ("source", "target")}
     log.info("%s: matching", choice.name)
-    match = matcher.match(shapes["source"], shapes["target"], choice.entry, seed)
+    with naming(choice.name):
+        match = matcher.match(shapes["source"], shapes["target"], choice.entry, seed)
     result = PairResult(
         request=request,
         choice=choice,
