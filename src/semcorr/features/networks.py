@@ -48,8 +48,18 @@ def open_network(
 
 
 def open_backbone(name: str, manifest: Path, upstream: Upstream) -> Backbone:
-    """Load an image network of the registry."""
+    """Load an image network of the registry.
+
+    A network that the workflow trained names its backbone among its arguments; the others are
+    constructor arguments.
+
+    Raises:
+        UserError: the weights are of another backbone, or do not fit.
+    """
     torch.set_num_threads(upstream.threads)
     files = weight_files(manifest)
-    overrides = files.description.get("args") or None
-    return load_backbone(name, files.path, device_of(upstream.device), overrides)
+    arguments = dict(files.description.get("args") or {})
+    trained = arguments.pop("backbone", name)
+    if trained != name:
+        raise UserError(f"{manifest}: holds a {trained}, but backbone: {name} is asked for")
+    return load_backbone(name, files.path, device_of(upstream.device), arguments)
