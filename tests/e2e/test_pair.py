@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import trimesh
 import yaml
+from chrome_session import ChromeSession
+from page_driver import changed, half, open_ready, turn, vivid_colours
 
 from semcorr.datasets.procedural import generate
 from semcorr.geometry.reader import read_mesh
@@ -38,21 +40,35 @@ def folder(tmp_path_factory):
 
 
 def pair(folder, *keys, expect=0):
+    """Run it as at a terminal: one stream of everything that is printed."""
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-c2", "pair"]
     result = subprocess.run(
-        [*command, "--config", *keys], cwd=folder, capture_output=True, text=True, check=False
+        [*command, "--config", *keys],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
-    assert (result.returncode == 0) == (expect == 0), result.stdout + result.stderr
+    assert (result.returncode == 0) == (expect == 0), result.stdout
     return result
 
 
 def page_of(result):
-    return Path(result.stdout.strip().splitlines()[-1])
+    """The page is what the last line names, below Snakemake's own closing lines."""
+    lines = result.stdout.strip().splitlines()
+    assert any("Complete log" in line for line in lines[:-1])
+    return Path(lines[-1])
 
 
-def test_outputs_have_the_promised_names_types_and_frames(folder):
-    result = pair(folder, "source=chair_0.ply", "target=chair_1.glb", "method=spatial")
-    page = folder / page_of(result)
+@pytest.fixture(scope="module")
+def two_chairs(folder):
+    """A pair that several tests look at."""
+    return pair(folder, "source=chair_0.ply", "target=chair_1.glb", "method=spatial")
+
+
+def test_outputs_have_the_promised_names_types_and_frames(folder, two_chairs):
+    page = folder / page_of(two_chairs)
     assert page.name == "index.html" and page.parent.parent == folder / "results/pairs"
     assert page.parent.name.startswith("chair_0_chair_1_")
     source, target = read_mesh(folder / "chair_0.ply"), read_mesh(folder / "chair_1.glb")
@@ -69,6 +85,18 @@ def test_outputs_have_the_promised_names_types_and_frames(folder):
     assert (page.parent / "picture.png").stat().st_size > 10_000
     scores = json.loads((page.parent / "scores.json").read_text())
     assert scores["method"] == "spatial" and scores["matched"] > 0.99
+
+
+def test_the_page_works_in_a_browser(folder, two_chairs):
+    with ChromeSession(1200, 780) as browser:
+        open_ready(browser, folder / page_of(two_chairs))
+        before = {side: half(browser, side) for side in ("source", "target")}
+        for side, pixels in before.items():
+            assert vivid_colours(pixels) > 20, side
+        turn(browser, "source")
+        for side in ("source", "target"):
+            assert changed(before[side], half(browser, side)) > 0.05, side
+        assert browser.console_errors() == []
 
 
 def test_spatial_map_of_a_mesh_onto_itself_is_the_identity_where_vertices_are_alone(folder):
@@ -111,16 +139,24 @@ def test_labels_and_keypoints_are_carried(folder):
     )
 
 
-def test_a_list_of_pairs_goes_on_after_a_bad_one(folder):
+def test_a_list_of_pairs_goes_on_after_bad_ones(folder):
     (folder / "cloud.ply").write_text(
         "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\n"
         "property float z\nend_header\n0 0 0\n1 1 1\n"
     )
-    (folder / "list.csv").write_text(
-        "source,target\ncloud.ply,chair_0.ply\nchair_0.ply,chair_2.obj\n"
+    rows = (
+        "cloud.ply,chair_0.ply",
+        "gone.ply,chair_0.ply",
+        "chair_0.ply",
+        "chair_0.ply,chair_2.obj",
     )
+    (folder / "list.csv").write_text("\n".join(["source,target", *rows]) + "\n")
     result = pair(folder, "pairs=list.csv", "method=spatial", expect=1)
-    assert "point cloud" in result.stderr and "1 of 2 pairs failed" in result.stderr
+    assert "cloud.ply: is a point cloud" in result.stdout
+    assert "source=gone.ply: there is no such file" in result.stdout
+    assert "list.csv, row 3: target is empty" in result.stdout
+    assert "3 of 4 pairs failed" in result.stdout
+    assert "Traceback" not in result.stdout
     assert list((folder / "results/pairs").glob("chair_0_chair_2_*/index.html"))
 
 
@@ -132,6 +168,10 @@ def test_a_list_of_pairs_goes_on_after_a_bad_one(folder):
         (("source=chair_0.ply", "target=chair_2.obj", "method=sptial"), "there is no such method"),
         (("source=chair_0.ply", "target=chair_2.obj", "method=spatial", "up=+w"), "+w"),
         (
+            ("source=chair_0.ply", "target=chair_2.obj", "method=spatial", "out=chair_0.ply"),
+            "is a file; name a folder",
+        ),
+        (
             ("source=cloud.ply", "target=chair_0.ply", "method=spatial"),
             "cloud.ply: is a point cloud",
         ),
@@ -139,8 +179,8 @@ def test_a_list_of_pairs_goes_on_after_a_bad_one(folder):
 )
 def test_wrong_requests_get_one_clear_line(folder, keys, message):
     result = pair(folder, *keys, expect=1)
-    assert message in result.stdout + result.stderr
-    assert "Traceback" not in result.stdout + result.stderr
+    assert message in result.stdout
+    assert "Traceback" not in result.stdout
 
 
 def test_more_than_200000_vertices_are_refused_with_a_remedy(folder):
@@ -154,5 +194,5 @@ def test_more_than_200000_vertices_are_refused_with_a_remedy(folder):
     body += b"\x03" + np.array([0, 1, 2], "<i4").tobytes()
     (folder / "huge.ply").write_bytes(header.encode() + body)
     result = pair(folder, "source=huge.ply", "target=chair_0.ply", "method=spatial", expect=1)
-    assert "huge.ply" in result.stderr and "200" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert "huge.ply" in result.stdout and "200" in result.stdout
+    assert "Traceback" not in result.stdout

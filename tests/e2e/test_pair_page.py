@@ -1,12 +1,10 @@
 """The page of a pair in a real browser, over file://, driven by a mouse."""
 
-import io
-
 import numpy as np
 import pytest
 import trimesh
 from chrome_session import ChromeSession
-from PIL import Image
+from page_driver import changed, click, half, middle, open_ready, turn, vivid_colours
 from scipy.spatial import cKDTree
 
 from semcorr.report.page import Keypoints, PageMeta, PageShape, write_page
@@ -46,53 +44,6 @@ def write_pair(path, title="blob to blob", name="blob.ply", subdivisions=3):
         PageMeta(title, "spatial", ("low", "high"), warnings=(title,)),
     )
     return nearest, confidence
-
-
-def open_ready(browser, path):
-    browser.console_errors()  # forget the page before
-    browser.open(path)
-    browser.wait_for("return document.documentElement.dataset.state")
-    assert browser.run("return document.documentElement.dataset.state") == "ready"
-    browser.settle()
-
-
-def half(browser, side):
-    """The pixels of one canvas, (h, w, 3) int."""
-    window = Image.open(io.BytesIO(browser.screenshot())).convert("RGB")
-    return np.asarray(window.crop(browser.box_of(f"canvas-{side}"))).astype(int)
-
-
-def vivid_colours(pixels):
-    """Number of distinct colours that are no grey: the shape's, not the background's."""
-    return len(np.unique(pixels[np.ptp(pixels, axis=2) > 40], axis=0))
-
-
-def changed(before, after):
-    """Share of pixels that clearly differ."""
-    return (np.abs(before - after).max(axis=2) > 24).mean()
-
-
-def middle(browser, side):
-    left, top, right, bottom = browser.box_of(f"canvas-{side}")
-    return (left + right) // 2, (top + bottom) // 2
-
-
-def turn(browser, side):
-    x, y = middle(browser, side)
-    browser.drag((x, y), (x - 140, y + 30))
-    still = half(browser, side)
-    for _ in range(50):  # damping fades out
-        browser.settle()
-        now = half(browser, side)
-        if changed(still, now) == 0:
-            return
-        still = now
-    raise AssertionError("the shape never comes to rest")
-
-
-def click(browser, button):
-    browser.run("document.getElementById(arguments[0]).click()", button)
-    browser.settle()
 
 
 def test_both_shapes_are_colourful_and_turn_together(browser, tmp_path):

@@ -188,3 +188,12 @@ def test_a_matcher_that_reads_another_form_of_features_is_refused(method, messag
     there = GRID | {"features": both, "renders": {"r": {"backend": "raycast"}}}
     with pytest.raises(UserError, match=f"methods.m.feature: {message}"):
         validate(changed(**there, methods__m=method), KEYS)
+
+
+def test_more_levels_than_the_voxels_allow_are_refused():
+    method = {"matcher": "hierarchical", "feature": "f"}
+    assert validate(changed(**GRID, methods__m=method | {"levels": 5}), KEYS)
+    with pytest.raises(
+        UserError, match="methods.m.levels: 8 halve the grid 7 times, .*: set fewer"
+    ):
+        validate(changed(**GRID, methods__m=method | {"levels": 8}), KEYS)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from semcorr.errors import ItemError
+from semcorr.errors import ItemError, UserError
 from semcorr.matching import hierarchical
 from semcorr.matching.cells import (
     cell_of_points,
@@ -204,6 +204,19 @@ def test_matching_a_shape_with_itself_gives_nearly_the_identity():
     assert found.confidence.min() > 0.99
     assert found.target_to_source.dtype == found.source_to_target.dtype == np.int32
     assert found.info["yaw"] == 0
+
+
+def test_more_levels_than_the_grid_has_are_refused_with_the_remedy():
+    shape = blob()
+    for levels, fits in ((4, True), (5, False)):
+        options = SimpleNamespace(**vars(OPTIONS) | {"levels": levels})
+        if fits:
+            assert match(shape, shape, options, 0).confidence.min() > 0.99
+            continue
+        with pytest.raises(
+            UserError, match="^levels: 5 .* 8 cells a side; set levels to at most 4"
+        ):
+            match(shape, shape, options, 0)
 
 
 def test_matcher_follows_the_features_not_the_positions():

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,13 +80,15 @@ def test_a_store_has_at_most_60_files_whatever_the_number_of_items(tmp_path, cou
         np.testing.assert_array_equal(reader.read(item_id)["points"], arrays_of(item_id)["points"])
 
 
-def test_failed_items_are_rows_and_the_rest_is_unharmed(tmp_path):
+def test_failed_items_are_rows_and_the_rest_is_unharmed(tmp_path, caplog):
     def compute(item_id):
         if item_id == "b":
             raise ItemError("b.ply: no faces")
         return arrays_of(item_id)
 
-    write_chunk(job_in(tmp_path), lambda missing: simple(compute))
+    with caplog.at_level("INFO"):
+        write_chunk(job_in(tmp_path), lambda missing: simple(compute))
+    assert re.search(r"3 items \(1 failed\) in [\d.]+ s, [\d.]+ s/item", caplog.text)
     manifest = read_manifest(tmp_path / "0.json")
     assert manifest.by_id["b"].status == "failed"
     assert manifest.by_id["b"].reason == "b.ply: no faces"

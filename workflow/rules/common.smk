@@ -1,5 +1,6 @@
 """Functions of the workflow: thin, over semcorr.planning; only what must know Snakemake is here."""
 
+import atexit
 import json
 import shlex
 import sys
@@ -146,3 +147,13 @@ def asset_cfg(wildcards):
     """Parameter `cfg` of an asset: its rows of config/assets.csv."""
     table = read_table(Path(workflow.basedir) / "config/assets.csv")
     return {"rows": [row.as_params() for row in rows_of(wildcards.key, table)]}
+
+
+def show_pages_last():
+    """Print the pages of `pair` at the exit, below the lines with which Snakemake closes."""
+    # here, because nothing of the stages is imported while parsing
+    from semcorr.stages.pair_request import pages_of
+
+    if any(job.rule.name == "pair" for job in workflow.dag.jobs):
+        pages = "\n".join(map(str, pages_of(TARGET_KEYS)))
+        atexit.register(print, pages, flush=True)

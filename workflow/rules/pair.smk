@@ -15,3 +15,7 @@ rule pair:
         "matching {params.cfg}"
     script:
         "../scripts/pair.py"
+
+
+onsuccess:
+    show_pages_last()

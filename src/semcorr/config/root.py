@@ -94,6 +94,21 @@ class _Base(Strict):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _grids_have_the_levels(self):
+        # how much coarser than the voxels a grid is, only the weights tell: checked again at work
+        for name, method in self.methods.items():
+            if method.matcher == "hierarchical":
+                voxel = self.latents[self.features[method.feature].latent].voxel
+                side = self.voxels[voxel].resolution
+                if side % (1 << (method.levels - 1)):
+                    raise ValueError(
+                        f"methods.{name}.levels: {method.levels} halve the grid"
+                        f" {method.levels - 1} times, but {method.feature!r} rests on voxels"
+                        f" {voxel!r} with resolution {side}: set fewer levels"
+                    )
+        return self
+
 
 def _section(entry) -> tuple:
     return dict[Name, entry], Field(default_factory=dict)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from semcorr.errors import ItemError
+from semcorr.errors import ItemError, UserError
 from semcorr.matching.cells import CellMatches, check_cells, decode, encode, occupied_cells
 from semcorr.matching.cosine import COSINE_EPS
 from semcorr.matching.lift import lift_sites
@@ -49,6 +49,11 @@ def pool_levels(
             f"levels: expected >= 1 with 2^(levels-1) dividing {grid.shape[-1]}, got {levels}"
         )
     return tuple(pool_grid(grid, 1 << level) for level in reversed(range(levels)))
+
+
+def most_levels(side: int) -> int:
+    """Return how many levels a grid with `side` cells a side has: halved as long as it is even."""
+    return (side & -side).bit_length()
 
 
 def match_cells(
@@ -223,9 +228,18 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     Returns:
         Both directions. Confidence = cosine of the finest cells times closeness of the round trip;
         with `mutual`, cells whose match is not mutual have no match.
+
+    Raises:
+        UserError: the grids are too small for so many levels; it begins with the option's name.
     """
     source_grids, target_grids = grids_of(source, target)
     resolution, side = source.voxel_resolution, source_grids.shape[-1]
+    most = most_levels(side)
+    if options.levels > most:
+        raise UserError(
+            f"levels: {options.levels} halve the grid {options.levels - 1} times, but the feature's"
+            f" grid has {side} cells a side; set levels to at most {most}"
+        )
     factor = resolution // side
     source_cells = occupied_cells(source.voxels[0], resolution, factor)
     yaw, info = 0, {}

@@ -5,15 +5,16 @@ import errno
 import json
 import logging
 import os
-import sys
+import resource
+import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from semcorr.errors import UserError
+from semcorr.stages.logs import logging_to
 from semcorr.store.chunk import ChunkJob
 from semcorr.store.files import sha256_file
 from semcorr.store.lock import end_if_orphaned_before_writing
@@ -169,40 +170,12 @@ def run_alone(main: Callable[[StageJob], None], description: str) -> None:
         _run(main, job)
 
 
-class LogFile(logging.FileHandler):
-    """A log file that may fail (on a full disk, where the job fails anyway): stderr says the same."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say nothing: the stack of a failed log line would hide what it was about."""
-
-
-@contextmanager
-def logging_to(path: Path | None):
-    """Send log records to stderr and, where given, to the job's log file; tracebacks included."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(LogFile(path, mode="w"))
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    root.handlers[:] = handlers
-    root.setLevel(logging.INFO)
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
-    for handler in handlers:
-        handler.setFormatter(formatter)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        root.handlers[:], root.level = before
-        for handler in handlers:
-            handler.close()
-
-
 def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(job.runtime.threads))
+    start = time.monotonic()
     try:
         main(job)
+        log.info("finished in %.1f s, peak memory %.0f MB", time.monotonic() - start, _peak_mb())
     except UserError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
@@ -216,6 +189,12 @@ def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
         else:
             log.error("%s", traceback.format_exc())
         raise SystemExit(1) from None
+
+
+def _peak_mb() -> float:
+    """Return the peak memory of this process or its largest child (Linux counts in kB)."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(who).ru_maxrss for who in whose) / 1024
 
 
 def _paths(value: Any) -> list[Path]:

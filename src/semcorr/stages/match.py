@@ -1,6 +1,7 @@
 """Stage `match`: maps of all pairs whose target is in one chunk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from semcorr.config.load import entry_of
 from semcorr.datasets.context import encode
-from semcorr.errors import ItemError
+from semcorr.errors import ItemError, UserError
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
@@ -35,7 +36,9 @@ def main(job: StageJob) -> None:
     def compute(item_id: str) -> Arrays:
         source, target = pairs[item_id]
         seed = seed_of(cfg["global_seed"], "match", source, target)
-        result = match(load_source(source), load_target(target), options, seed)
+        shapes = load_source(source), load_target(target)
+        with naming(job.wildcards.get("method", options.matcher)):
+            result = match(*shapes, options, seed)
         return {
             "target_to_source": result.target_to_source,
             "source_to_target": result.source_to_target,
@@ -53,6 +56,15 @@ def main(job: StageJob) -> None:
         lambda missing: simple(compute),
         unit="pair",
     )
+
+
+@contextmanager
+def naming(method: str) -> Iterator[None]:
+    """Put the method before what a matcher says of its options."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"methods.{method}.{error}") from None
 
 
 class ShapeLoader:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from semcorr.assets.table import asset_keys
 from semcorr.config.load import validate
+from semcorr.config.root import Config
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.frames import normalise
 from semcorr.geometry.mesh import Mesh
@@ -17,10 +19,12 @@ from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
 from semcorr.seeds import seed_of
 from semcorr.stages.job import Runtime, StageJob, run_alone
+from semcorr.stages.match import naming
 from semcorr.stages.memory_chain import MemoryChain
+from semcorr.stages.pair_annotations import Annotations, read_annotations
 from semcorr.stages.pair_method import Choice, PairMethods
 from semcorr.stages.pair_outputs import PairResult, write_outputs
-from semcorr.stages.pair_request import PairRequest, read_requests
+from semcorr.stages.pair_request import PairRequest, check, read_requests
 from semcorr.store.items import Arrays
 
 log = logging.getLogger(__name__)
@@ -36,29 +40,45 @@ class LoadedMesh:
     arrays: Arrays
 
 
+@dataclass(frozen=True)
+class LoadedPair:
+    """A pair whose files have all been read and checked; meshes by side."""
+
+    request: PairRequest
+    meshes: dict[str, LoadedMesh]
+    annotations: Annotations
+
+
 def main(job: StageJob) -> None:
-    """Match the pairs named in `cfg`, write pairs/{pair}/, print the path of each page."""
+    """Match the pairs named in `cfg` and write pairs/{pair}/; the log names each page."""
+    for page in match_pairs(job):
+        log.info("page: %s", page)
+
+
+def match_pairs(job: StageJob) -> Iterator[Path]:
+    """Yield the page of each pair named in `cfg` as it is done.
+
+    Raises:
+        UserError: a wrong request; with a list, after all others are done, that some pairs failed.
+    """
     config = validate(job.config, asset_keys())
     requests = read_requests(job.cfg)
-    results = Path("results")
-    methods = PairMethods(config, job.runtime, results)
-    choice = methods.choose(requests[0].method)
-    for reason in choice.reasons:
-        log.info("method %s", reason)
+    methods = PairMethods(config, job.runtime, Path("results"))
+    choice = None
     failed = []
     for request in requests:
         try:
-            page = _run(request, choice, methods, config, job.runtime, results)
+            pair = _load_pair(request, config.seed)
+            if choice is None:  # after the files: weights may have to be fetched
+                choice = _choose(methods, request.method)
+            yield _run(pair, choice, methods, config, job.runtime)
         except ItemError as error:
             if len(requests) == 1:
                 raise UserError(str(error)) from None
-            log.error("%s: %s", request.name, error)
-            failed.append(request.name)
-            continue
-        sys.stdout.write(f"{page}\n")
-        sys.stdout.flush()
+            log.error("%s: %s", request.label, error)
+            failed.append(request.label)
     if failed:
-        raise UserError(f"{len(failed)} of {len(requests)} pairs failed: {', '.join(failed[:5])}")
+        raise UserError(f"{len(failed)} of {len(requests)} pairs failed: {'; '.join(failed[:5])}")
 
 
 def load(path: Path, up: str, front: str, seed: int) -> LoadedMesh:
@@ -76,37 +96,58 @@ def load(path: Path, up: str, front: str, seed: int) -> LoadedMesh:
     return LoadedMesh(file, to_arrays(mesh, np.linalg.inv(world_from_file), seed, path.name))
 
 
+def _load_pair(request: PairRequest, seed: int) -> LoadedPair:
+    check(request)
+    try:
+        meshes = {
+            side: load(getattr(request, side), request.up, request.front, seed)
+            for side in ("source", "target")
+        }
+        source = meshes["source"].arrays
+        annotations = read_annotations(
+            request.labels, request.keypoints, from_arrays(source), source["file_from_world"]
+        )
+    except OSError as error:
+        raise ItemError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    return LoadedPair(request, meshes, annotations)
+
+
+def _choose(methods: PairMethods, asked: str) -> Choice:
+    choice = methods.choose(asked)
+    for reason in choice.reasons:
+        log.info("method %s", reason)
+    return choice
+
+
 def _run(
-    request: PairRequest,
-    choice: Choice,
-    methods: PairMethods,
-    config,
-    runtime: Runtime,
-    results: Path,
+    pair: LoadedPair, choice: Choice, methods: PairMethods, config: Config, runtime: Runtime
 ) -> Path:
-    loaded = {
-        side: load(getattr(request, side), request.up, request.front, config.seed)
-        for side in ("source", "target")
-    }
-    chain = MemoryChain(
-        config, runtime, methods.weights, {side: mesh.arrays for side, mesh in loaded.items()}
-    )
+    request, arrays = pair.request, {side: mesh.arrays for side, mesh in pair.meshes.items()}
+    chain = MemoryChain(config, runtime, methods.weights, arrays)
     matcher = import_module(f"semcorr.matching.{choice.entry.matcher}")
     seed = seed_of(config.seed, "pair", request.source.name, request.target.name)
     log.info("%s: features of both meshes", choice.name)
     shapes = {side: chain.shape(choice.entry, side) for side in ("source", "target")}
     log.info("%s: matching", choice.name)
-    match = matcher.match(shapes["source"], shapes["target"], choice.entry, seed)
+    with naming(choice.name):
+        match = matcher.match(shapes["source"], shapes["target"], choice.entry, seed)
     result = PairResult(
         request=request,
         choice=choice,
-        files={side: mesh.file for side, mesh in loaded.items()},
-        worlds={side: from_arrays(mesh.arrays) for side, mesh in loaded.items()},
-        arrays={side: mesh.arrays for side, mesh in loaded.items()},
+        files={side: mesh.file for side, mesh in pair.meshes.items()},
+        worlds={side: from_arrays(arrays[side]) for side in arrays},
+        arrays=arrays,
+        annotations=pair.annotations,
         match=match,
     )
-    return write_outputs(result, request.folder(results))
+    return write_outputs(result, request.folder(Path("results")))
+
+
+def _alone(job: StageJob) -> None:
+    for page in match_pairs(job):
+        sys.stdout.write(f"{page}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    run_alone(main, main.__doc__)
+    run_alone(_alone, main.__doc__)

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semcorr.assets.download import Patience
+from semcorr.assets.download import Patience, TransientError
 from semcorr.assets.fetch import fetch
 from semcorr.assets.sources import mirror_from_environment
 from semcorr.assets.table import read_table, rows_of
@@ -63,7 +63,14 @@ class PairMethods:
                     f" {', '.join(self._config.methods)}"
                 )
             entry = self._config.methods[asked]
-            self._bring(asked, Patience())
+            try:
+                self._bring(asked, Patience())
+            except TransientError as error:
+                raise UserError(
+                    f"{asked}: its weights cannot be fetched now ({str(error).splitlines()[0]});"
+                    " try again, put them into a mirror (SEMCORR_MIRROR), or use"
+                    " method=spatial_yaw, which needs none"
+                ) from None
             return Choice(asked, entry, (f"{asked}: asked for",))
         reasons = []
         for name in AUTO_ORDER:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from semcorr.datasets.folder import read_keypoint_file, read_label_file
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import sites_of
 from semcorr.matching.result import SiteMatch
@@ -18,11 +17,15 @@ from semcorr.report.page import write_page
 from semcorr.report.page_types import Keypoints, PageMeta, PageShape
 from semcorr.report.pair_picture import PairText, pair_picture
 from semcorr.report.picture import png_bytes
+from semcorr.stages.pair_annotations import Annotations
 from semcorr.stages.pair_method import Choice
-from semcorr.stages.pair_request import PairRequest
+from semcorr.stages.pair_request import PAGE, PairRequest
+from semcorr.stages.pose_pairs import site_labels
 from semcorr.store.files import write_bytes, write_json
+from semcorr.store.folders import replaced_folder
 from semcorr.store.items import Arrays
 from semcorr.transfer.keypoints import transfer_keypoints
+from semcorr.transfer.labels import transfer_labels
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class PairResult:
     files: dict[str, Mesh]
     worlds: dict[str, Mesh]
     arrays: dict[str, Arrays]
+    annotations: Annotations
     match: SiteMatch
 
     def to_vertices(self) -> Int[np.ndarray, " t"]:
@@ -50,21 +54,27 @@ class PairResult:
 
 
 def write_outputs(result: PairResult, folder: Path) -> Path:
-    """Write everything of one pair and return the path of its page."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Replace `folder` by everything of one pair and return the path of its page.
+
+    What a run before left there is gone afterwards; if anything fails, it is untouched.
+    """
+    with replaced_folder(folder) as new:
+        _write_all(result, new)
+    return folder / PAGE
+
+
+def _write_all(result: PairResult, folder: Path) -> None:
     vertex_map = result.to_vertices()
     confidence = result.match.confidence[: len(vertex_map)].astype(np.float32)
     _write_npy(folder / "target_to_source.npy", vertex_map)
     _write_npy(folder / "confidence.npy", confidence)
     _write_meshes(result, vertex_map, folder)
-    labels = _carry_labels(result, vertex_map, folder)
+    labels = _carry_labels(result, folder)
     keypoints = _carry_keypoints(result, folder)
     warnings = _warnings(result, vertex_map)
     write_json(folder / "scores.json", _scores(result, vertex_map, confidence, warnings))
     _write_picture(result, vertex_map, confidence, folder)
-    page = folder / "index.html"
-    _write_page(result, vertex_map, confidence, labels, keypoints, warnings, page)
-    return page
+    _write_page(result, vertex_map, confidence, labels, keypoints, warnings, folder / PAGE)
 
 
 def _write_npy(path: Path, array: np.ndarray) -> None:
@@ -81,15 +91,17 @@ def _write_meshes(result: PairResult, vertex_map: Int[np.ndarray, " t"], folder:
             write_mesh(folder / f"{side}.{suffix}", file.vertices, file.faces, colours[side])
 
 
-def _carry_labels(result: PairResult, vertex_map: np.ndarray, folder: Path):
-    """Return (names, source face labels, target face labels), or None without labels."""
-    if result.request.labels is None:
+def _carry_labels(result: PairResult, folder: Path):
+    """Return (names, source face labels, target face labels), or None without labels.
+
+    A target vertex has the label of the source site that it is matched to, as in the scores.
+    """
+    names, face_labels = result.annotations.label_names, result.annotations.face_labels
+    if face_labels is None:
         return None
-    source, target = result.worlds["source"], result.worlds["target"]
-    names, face_labels = read_label_file(result.request.labels, source)
-    vertex_labels = np.full(len(source.vertices) + 1, -1, np.int64)
-    vertex_labels[source.faces.reshape(-1)] = np.repeat(face_labels, 3)
-    carried = vertex_labels[vertex_map]
+    target = result.worlds["target"]
+    labels = site_labels(sites_of(result.arrays["source"]), face_labels)
+    carried = transfer_labels(labels, result.match.target_to_source[: len(target.vertices)])
     write_json(folder / "target_labels.json", {"names": list(names), "vertices": carried.tolist()})
     corners = carried[target.faces]
     agree = np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 0])
@@ -98,13 +110,9 @@ def _carry_labels(result: PairResult, vertex_map: np.ndarray, folder: Path):
 
 def _carry_keypoints(result: PairResult, folder: Path):
     """Return (names, source points, target points) in the world frame, or None without keypoints."""
-    if result.request.keypoints is None:
+    names, points = result.annotations.keypoint_names, result.annotations.keypoints
+    if points is None:
         return None
-    names, points, _ = read_keypoint_file(
-        result.request.keypoints,
-        result.worlds["source"],
-        result.arrays["source"]["file_from_world"],
-    )
     sites = {side: sites_of(arrays).positions for side, arrays in result.arrays.items()}
     carried = transfer_keypoints(
         points, sites["source"], sites["target"], result.match.source_to_target

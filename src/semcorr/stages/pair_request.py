@@ -2,11 +2,19 @@
 
 import csv
 import hashlib
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semcorr.errors import UserError
+from semcorr.errors import ItemError, UserError
+
+PAGE = "index.html"
+# Everything that `pair` writes into its folder
+OUTPUTS = frozenset(
+    "target_to_source.npy confidence.npy source.ply source.glb target.ply target.glb picture.png"
+    " scores.json index.html target_labels.json target_keypoints.json".split()
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,8 @@ class PairRequest:
         keypoints: keypoints of the source (likewise), or None.
         up, front: axes of both files.
         out: folder of the results, or None for results/pairs/{name}.
+        row: where it stands in a list, or empty.
+        problem: why its row names no pair, or empty.
     """
 
     source: Path
@@ -31,6 +41,13 @@ class PairRequest:
     up: str = "+y"
     front: str = "+z"
     out: Path | None = None
+    row: str = ""
+    problem: str = ""
+
+    @property
+    def label(self) -> str:
+        """What messages call the pair."""
+        return self.row or self.name
 
     @property
     def name(self) -> str:
@@ -54,18 +71,64 @@ def read_requests(keys: dict[str, str]) -> list[PairRequest]:
         keys: as given on the command line, all values text.
 
     Raises:
-        UserError: a key is missing, or a file is not there.
+        UserError: a key is missing, or the list cannot be read.
     """
     if "pairs" in keys:
-        return [_check(r) for r in _from_list(Path(keys["pairs"]), _common(keys))]
+        return _from_list(Path(keys["pairs"]), _common(keys))
     for key in ("source", "target"):
         if key not in keys:
             raise UserError(
                 f"pair needs {key}=: snakemake -c all pair --config source=a.glb target=b.glb"
             )
-    return [
-        _check(replace(_common(keys), source=Path(keys["source"]), target=Path(keys["target"])))
-    ]
+    return [replace(_common(keys), source=Path(keys["source"]), target=Path(keys["target"]))]
+
+
+def pages_of(keys: dict[str, str]) -> list[Path]:
+    """Return where the pages of all requests lie once they are done."""
+    return [request.folder(Path("results")) / PAGE for request in read_requests(keys)]
+
+
+def check(request: PairRequest) -> None:
+    """Make sure, before anything is computed, that the files are there and the results may be written.
+
+    Raises:
+        ItemError: naming the key, the path and the remedy.
+    """
+    if request.problem:
+        raise ItemError(request.problem)
+    for key in ("source", "target", "labels", "keypoints"):
+        path = getattr(request, key)
+        if path is not None and not _is_file(path):
+            raise ItemError(f"{key}={path}: there is no such file", "missing")
+    if request.out is not None:
+        _check_out(request, request.out.resolve())
+
+
+def _check_out(request: PairRequest, out: Path) -> None:
+    """Refuse a folder that is none, or whose other content would be lost: it is replaced whole."""
+    where = f"out={request.out}"
+    there = next(path for path in (out, *out.parents) if path.exists())
+    if not there.is_dir():
+        raise ItemError(f"{where}: {there} is a file; name a folder")
+    if not os.access(there if there != out else out.parent, os.W_OK | os.X_OK) or os.path.ismount(
+        out
+    ):
+        raise ItemError(
+            f"{where}: cannot be replaced here; name a new folder inside of one of yours"
+        )
+    for key in ("source", "target", "labels", "keypoints"):
+        path = getattr(request, key)
+        if path is not None and path.resolve().is_relative_to(out):
+            raise ItemError(
+                f"{where}: {key}={path} lies in it and would be lost; name another folder"
+            )
+    found = {path.name for path in out.iterdir()} if out.exists() else set()
+    if found - OUTPUTS or (found and "scores.json" not in found):
+        other = min(found - OUTPUTS, default=min(found))
+        raise ItemError(
+            f"{where}: holds other files ({other}), and the folder is replaced whole;"
+            " name a new or an empty folder"
+        )
 
 
 def _common(keys: dict[str, str]) -> PairRequest:
@@ -77,24 +140,29 @@ def _common(keys: dict[str, str]) -> PairRequest:
 def _from_list(path: Path, common: PairRequest) -> list[PairRequest]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
+            rows = list(csv.DictReader(handle, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"pairs={path}: not readable as CSV ({error})") from None
     if not rows or not {"source", "target"} <= set(rows[0]):
         raise UserError(f"pairs={path}: needs the columns source,target and at least one row")
-    base = path.parent
-    requests = []
-    for row in rows:
-        request = replace(common, source=base / row["source"], target=base / row["target"])
-        if common.out is not None:
-            request = replace(request, out=common.out / request.name)
-        requests.append(request)
-    return requests
+    return [_of_row(path, number, row, common) for number, row in enumerate(rows, 1)]
 
 
-def _check(request: PairRequest) -> PairRequest:
-    for key in ("source", "target", "labels", "keypoints"):
-        path = getattr(request, key)
-        if path is not None and not path.is_file():
-            raise UserError(f"{key}={path}: there is no such file")
-    return request
+def _of_row(path: Path, number: int, row: dict, common: PairRequest) -> PairRequest:
+    """Return the request of a row; one that names no pair says so and leaves the others alone."""
+    common = replace(common, row=f"{path.name}, row {number}")
+    for key in ("source", "target"):
+        if not (row[key] or "").strip():
+            return replace(common, problem=f"{key} is empty")
+    if None in row:
+        return replace(common, problem="has more cells than the header")
+    source, target = (path.parent / row[key] for key in ("source", "target"))
+    request = replace(common, source=source, target=target)
+    return request if common.out is None else replace(request, out=common.out / request.name)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        return False

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,6 +121,7 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
         log.info("resuming: %d of %d %ss are done", len(job.ids) - len(missing), len(job.ids), unit)
     if not missing:
         return
+    start, failed = time.monotonic(), 0
     with prepare(missing) as compute:
         for item_id in tqdm(missing, unit=unit, desc=str(job.store.parent), mininterval=2):
             try:
@@ -127,6 +129,12 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
             except ItemError as error:
                 log.warning("%s: %s (%s)", item_id, error.reason, error.status)
                 save_failure(folder, item_id, error.status, error.reason)
+                failed += 1
+    seconds = time.monotonic() - start
+    log.info(
+        "%d %ss (%d failed) in %.1f s, %.2f s/%s",
+        len(missing), unit, failed, seconds, seconds / len(missing), unit,
+    )  # fmt: skip
 
 
 def _pack(job: ChunkJob) -> Manifest:

@@ -8,8 +8,9 @@ from semcorr.geometry.formats.colors import bytes_from_unit, rgba
 from semcorr.geometry.formats.mtl import read_library
 from semcorr.geometry.formats.pictures import Pictures
 from semcorr.geometry.formats.polygons import fan
-from semcorr.geometry.formats.references import joined_lines, library_names
+from semcorr.geometry.formats.references import library_names
 from semcorr.geometry.formats.source import Source
+from semcorr.geometry.formats.text import logical_lines, text_lines
 from semcorr.geometry.mesh import Material, Mesh
 
 log = logging.getLogger(__name__)
@@ -53,11 +54,10 @@ def parse(source: Source) -> Mesh:
 
 
 def _read_lines(source: Source) -> _Content:
-    text = joined_lines(source.data.decode("utf-8", errors="replace"))
     content = _Content()
     slots: dict[str | None, int] = {}
     name: str | None = None
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in logical_lines(text_lines(source.data)):
         words = line.split()
         if not words:
             continue

@@ -7,6 +7,7 @@ import numpy as np
 from semcorr.geometry.formats.colors import bytes_from_unit, rgba
 from semcorr.geometry.formats.polygons import fan
 from semcorr.geometry.formats.source import Source
+from semcorr.geometry.formats.text import text_lines
 from semcorr.geometry.mesh import Material, Mesh
 
 _KEYWORD = re.compile(r"^(ST)?(C)?(N)?(4)?(n)?OFF$")
@@ -14,7 +15,7 @@ _KEYWORD = re.compile(r"^(ST)?(C)?(N)?(4)?(n)?OFF$")
 
 def parse(source: Source) -> Mesh:
     """Read an OFF file, with colours of vertices (those of faces are left out)."""
-    lines = [line for line in _lines(source.data.decode("latin-1")) if line]
+    lines = [line for line in _lines(source.data) if line]
     if not lines:
         raise source.error("is not an OFF file: it has no header")
     keyword = _KEYWORD.match(lines[0][0])
@@ -33,8 +34,8 @@ def parse(source: Source) -> Mesh:
     return _build(source, rows, faces, has_normals=bool(keyword[3]), has_colors=bool(keyword[2]))
 
 
-def _lines(text: str) -> list[list[str]]:
-    return [line.partition("#")[0].split() for line in text.splitlines()]
+def _lines(data: bytes) -> list[list[str]]:
+    return [line.partition("#")[0].split() for line in text_lines(data, "latin-1")]
 
 
 def _check_counts(source: Source, vertices: int, faces: int, there: int) -> None:

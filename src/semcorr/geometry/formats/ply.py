@@ -8,6 +8,7 @@ from semcorr.geometry.formats.ply_body import Ragged, Table, Truncated, read_bod
 from semcorr.geometry.formats.ply_header import Header, read_header
 from semcorr.geometry.formats.polygons import fan
 from semcorr.geometry.formats.source import Source
+from semcorr.geometry.formats.text import without_mark
 from semcorr.geometry.mesh import Material, Mesh
 
 _COLORS = (
@@ -21,7 +22,8 @@ _WHITE = (1.0, 1.0, 1.0, 1.0)
 
 def parse(source: Source) -> Mesh:
     """Read a PLY file: polygons, colours of vertices, texture coordinates, TextureFile comments."""
-    header = read_header(source.data)
+    data = without_mark(source.data)
+    header = read_header(data)
     counts = {element.name: element.count for element in header.elements}
     source.check_vertices(counts.get("vertex", 0))
     source.check_faces(counts.get("face", 0))
@@ -30,7 +32,7 @@ def parse(source: Source) -> Mesh:
             raise source.error("stores triangle strips, which are not supported: save it as faces")
         raise source.no_faces(counts.get("vertex", 0))
     try:
-        tables = read_body(source.data, header)
+        tables = read_body(data, header)
     except Truncated as error:
         raise source.error(str(error)) from error
     vertex, face = tables.get("vertex", {}), tables["face"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from semcorr.geometry.formats.text import text_lines
+
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2",
     "ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
@@ -52,12 +54,14 @@ def read_header(data: bytes) -> Header:
     end = data.find(b"end_header", 0, _MAX_HEADER)
     if end < 0:
         raise ValueError("its header has no end")
-    newline = data.find(b"\n", end)
+    # old Macintosh files end lines by CR alone; in a binary body an LF could come later by chance
+    only_cr = data[3:4] == b"\r" and data[4:5] != b"\n"
+    newline = data.find(b"\r" if only_cr else b"\n", end)
     body = len(data) if newline < 0 else newline + 1
     order: str | None = None
     elements: list[Element] = []
     pictures: list[str] = []
-    for line in data[:end].decode("latin-1").splitlines()[1:]:
+    for line in text_lines(data[:end], "latin-1")[1:]:
         words = line.split()
         if not words or words[0] == "obj_info":
             continue

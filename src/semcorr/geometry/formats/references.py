@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from urllib.parse import unquote
 
+from semcorr.geometry.formats.text import logical_lines, text_lines
+
 # At most this much of a file is read to find names: libraries are named at the top of an OBJ, and a
 # glTF of more megabytes holds its buffers itself
 MAX_OBJ, MAX_MTL, MAX_GLTF, MAX_PLY = 2**18, 2**20, 2**24, 2**16
@@ -42,8 +44,7 @@ def referenced_files(path: str) -> list[str]:
 
 
 def _of_obj(path: str) -> Iterator[str]:
-    text = joined_lines(_start(path, MAX_OBJ).decode("utf-8", errors="replace"))
-    for line in text.split("\n"):
+    for _, line in logical_lines(text_lines(_start(path, MAX_OBJ))):
         words = line.split(None, 1)
         if len(words) < 2 or words[0] != "mtllib":
             continue
@@ -103,13 +104,6 @@ def _beside(path: str, reference: str) -> str | None:
     return None
 
 
-def joined_lines(text: str) -> str:
-    """Join the lines of an OBJ file that a backslash continues."""
-    if "\\\n" in text or "\\\r\n" in text:
-        text = text.replace("\\\r\n", " ").replace("\\\n", " ")
-    return text
-
-
 def library_names(text: str, is_there: Callable[[str], bool]) -> list[str]:
     """Return the names in a `mtllib` statement: one with spaces in it where that is there, else words.
 
@@ -124,7 +118,7 @@ def library_statements(data: bytes) -> dict[str, dict[str, str]]:
     """Return {material: {statement: its text}} of a material library, of the statements that count here."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
-    for line in data.decode("utf-8", errors="replace").splitlines():
+    for line in text_lines(data):
         key, _, rest = line.strip().partition(" ")
         key, rest = key.lower(), rest.strip()
         if key == "newmtl":

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from semcorr.geometry.formats.source import Source
+from semcorr.geometry.formats.text import without_mark
 from semcorr.geometry.mesh import Mesh
 
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -12,7 +13,8 @@ _HEADER = 84
 
 def parse(source: Source) -> Mesh:
     """Read an STL file; vertices 3 i .. 3 i + 2 belong to triangle i."""
-    corners = _ascii(source) if _is_ascii(source.data) else _binary(source)
+    text = without_mark(source.data)
+    corners = _ascii(source, text) if _is_ascii(text) else _binary(source)
     if not len(corners):
         raise source.no_faces(0)
     source.check_vertices(len(corners))
@@ -41,8 +43,8 @@ def _binary(source: Source) -> Float[np.ndarray, "n 3"]:
     return records["corners"].reshape(-1, 3).astype(np.float64)
 
 
-def _ascii(source: Source) -> Float[np.ndarray, "n 3"]:
-    lines = source.data.lower().splitlines()
+def _ascii(source: Source, text: bytes) -> Float[np.ndarray, "n 3"]:
+    lines = text.lower().splitlines()
     # the name of a solid may be anything, "vertex" included
     kept = [line for line in lines if not line.lstrip().startswith((b"solid", b"endsolid"))]
     tokens = b" ".join(kept).split()
