@@ -15,6 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/assets.smk"
 include: "workflow/rules/meshes.smk"
 include: "workflow/rules/render.smk"
+include: "workflow/rules/imaging.smk"
 include: "workflow/rules/latents.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"
@@ -25,35 +26,32 @@ include: "workflow/rules/pair.smk"
 include: "workflow/rules/tools.smk"
 
 
-localrules:
-    all,
-    renders,
-    features,
-    matches,
-    evaluate,
-
-
 rule all:
     default_target: True
     input:
         [*PLAN.tables(), *PLAN.figures()],
+    localrule: True
 
 
 rule renders:
     input:
         asking(lambda w: PLAN.needed("renders")),
+    localrule: True
 
 
 rule features:
     input:
         asking(lambda w: PLAN.needed("features")),
+    localrule: True
 
 
 rule matches:
     input:
         asking(lambda w: PLAN.matches()),
+    localrule: True
 
 
 rule evaluate:
     input:
         PLAN.tables(),
+    localrule: True

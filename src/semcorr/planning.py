@@ -12,22 +12,14 @@ from semcorr.config.base import Variant
 from semcorr.config.experiments import Experiment
 from semcorr.config.load import canonical, dump, rule_cfg
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
+from semcorr.config.sections import PACKAGES
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
 from semcorr.fingerprint import fingerprint
 
-CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
+CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
 COLUMNS = {"meshes": ("file", "up", "front", "texture"), "truth": ("category",)}
-# Package that holds the module of a variant's kind
-PACKAGES = {
-    "datasets": "datasets",
-    "renders": "rendering",
-    "latents": "features",
-    "features": "features",
-    "methods": "matching",
-    "models": "training",
-}
 
 
 class Plan:

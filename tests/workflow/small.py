@@ -42,6 +42,10 @@ CONFIG: dict[str, Any] = {
             "samples": 1,
         },
     },
+    "masks": {
+        "outline": {"kind": "alpha", "render": "views"},
+        "other": {"kind": "alpha", "render": "views", "threshold": 0.9},
+    },
     "voxels": {"s16": {"resolution": 16}, "s16_yaw2": {"resolution": 16, "yaws": 2}},
     "latents": {
         "tiny": {"kind": "trellis_ss", "voxel": "s16", "weights": VAE},
@@ -70,6 +74,15 @@ CONFIG: dict[str, Any] = {
             "size": 32,
             "layers": {"norm": 1.0},
         },
+        "masked": {
+            "kind": "lifted",
+            "render": "views",
+            "mask": "outline",
+            "backbone": "tiny_vit",
+            "weights": ENCODER,
+            "size": 32,
+            "layers": {"norm": 1.0},
+        },
         "other": {
             "kind": "lifted",
             "render": "views",
@@ -90,7 +103,7 @@ CONFIG: dict[str, Any] = {
         "random": {"matcher": "random"},
         "spatial": {"matcher": "spatial", "align": "yaw", "yaws": 4},
         "nearest": {"matcher": "nearest", "feature": "lifted"},
-        "guided": {"matcher": "guided", "feature": "lifted", "yaws": 4},
+        "guided": {"matcher": "guided", "feature": "masked", "yaws": 4},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
         "states_yaw2": {
             "matcher": "hierarchical",

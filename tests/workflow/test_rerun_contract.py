@@ -102,6 +102,15 @@ def test_a_changed_key_plans_exactly_what_rests_on_it(key, key_plans, before, pr
     assert not in_use or key.planning or expected, "the key of a variant in use changes nothing"
 
 
+def test_views_of_a_mask_change_with_those_of_its_feature(plans, before, prepared):
+    """The two must agree, so that no single key can change the views of a mask in use."""
+    config = small.config(masks__outline__render="placed", features__masked__render="placed")
+    plan = plans({"both": config})["both"]
+    expected = Walk(config, prepared.folder).everything().changed_since(before)
+    assert plan.outputs == expected, plan.text[-2000:]
+    assert {f"results/masks/outline/pack/{chunk}.json" for chunk in (0, 1)} <= expected
+
+
 PLANNED_BY_NOTHING = (
     "datasets.pack.items",
     "models.vae.checkpoint_seconds",
@@ -435,11 +444,15 @@ LOGIC = {
     ),
     "a kind of feature": (
         ("features/lifted.py", "RAGGED = ", "UNUSED = 1\nRAGGED = "),
-        ["results/features/lifted/"],
+        ["results/features/lifted/", "results/features/masked/"],
+    ),
+    "a kind of mask": (
+        ("imaging/alpha.py", "RAGGED = ", "UNUSED = 1\nRAGGED = "),
+        ["results/masks/outline/"],
     ),
     "a module that a kind imports": (
         ("features/lifting.py", "_CHUNK = 8192", "_CHUNK = 4096"),
-        ["results/features/lifted/"],
+        ["results/features/lifted/", "results/features/masked/"],
     ),
     "a data set's kind": (
         ("datasets/turned.py", "def open_meshes", "UNUSED = 1\n\n\ndef open_meshes"),

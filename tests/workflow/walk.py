@@ -15,7 +15,7 @@ from typing import Any
 
 from semcorr.config.root import Config
 
-CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
+CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front", "texture"), ("category",)
 
@@ -181,7 +181,7 @@ class Walk:
         return self.node(outputs, self.cfg("models", name), sorted(reads))
 
     def variant(self, section: str, name: str, dataset: str, chunk: int) -> str:
-        """Add a chunk of renders, voxels, latents or features."""
+        """Add a chunk of renders, masks, voxels, latents or features."""
         reads = [self.meshes(dataset, chunk)]
         for _, where, what in getattr(self.config, section)[name].references():
             if where in CHUNK_SECTIONS:

@@ -21,7 +21,7 @@ except UserError as error:
 wildcard_constraints:
     **{
         name: r"[a-z0-9_]+"
-        for name in "dataset render voxel latent feature method model experiment pose key".split()
+        for name in "dataset render mask voxel latent feature method model experiment pose key".split()
     },
     chunk=r"\d+",
     task=r"coseg|keypoints",
@@ -129,6 +129,12 @@ def render_gpus(wildcards):
     """Resource `gpu` of rendering: the ray caster runs on the CPU."""
     backend = PLAN.entry("renders", wildcards.render).backend
     return 0 if backend == "raycast" else network_gpus(wildcards)
+
+
+def mask_gpus(wildcards):
+    """Resource `gpu` of masks: only kinds that run a network have a use for one."""
+    needs_one = PLAN.entry("masks", wildcards.mask).NETWORK
+    return network_gpus(wildcards) if needs_one else 0
 
 
 @asking
