@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_lifting import sphere_scene
 
 from semcorr.assets.table import asset_keys
 from semcorr.config.kinds.alpha import Options
@@ -13,7 +14,6 @@ from semcorr.features.upstream import Upstream
 from semcorr.imaging.alpha import extractor, mask_of
 from semcorr.networks.backbones import build_backbone
 from semcorr.store.memory import MemoryReader
-from test_lifting import sphere_scene
 
 OUTLINE = {"kind": "alpha", "render": "r"}
 FEATURE = {

@@ -50,6 +50,7 @@ class Walk:
         self.node(["figures/costs.png"], [], tables)
         for model in self.config.models:
             self.weights(model)
+            self.node([f"figures/models/{model}.png"], [], [f"results/models/{model}/model.json"])
         return self
 
     def changed_since(self, before: "Walk") -> set[str]:

@@ -1,4 +1,4 @@
-"""Stages whose work is a kind's module: masks, latents and features share everything but the section's name."""
+"""Stages whose work is a kind's module: masks, latents and features differ by the section's name only."""
 
 from importlib import import_module
 from types import ModuleType

@@ -16,6 +16,7 @@ from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
 from semcorr.seeds import seed_of
+from semcorr.stages.cost_record import cost_record
 from semcorr.stages.job import Runtime, StageJob, run_alone
 from semcorr.stages.memory_chain import MemoryChain
 from semcorr.stages.pair_method import Choice, PairMethods
@@ -48,7 +49,8 @@ def main(job: StageJob) -> None:
     failed = []
     for request in requests:
         try:
-            page = _run(request, choice, methods, config, job.runtime, results)
+            with cost_record(results / f"costs/pair/{request.name}.tsv"):
+                page = _run(request, choice, methods, config, job.runtime, results)
         except ItemError as error:
             if len(requests) == 1:
                 raise UserError(str(error)) from None

@@ -17,7 +17,8 @@ class Options(Variant):
     kind: Literal["lifted"]
     render: Annotated[Name, RefersTo("renders")]
     mask: Annotated[Name, RefersTo("masks")] | None = Field(
-        None, description="of the same views: only its pixels are the object; none = all that is hit"
+        None,
+        description="of the same views: only its pixels are the object; none = all that is hit",
     )
     backbone: Name = Field(description="name in the backbone registry (networks/backbones.py)")
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
