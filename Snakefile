@@ -22,6 +22,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/match.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/exports.smk"
 include: "workflow/rules/pair.smk"
 include: "workflow/rules/tools.smk"
 

@@ -233,33 +233,44 @@ class Plan:
 
     def evaluate_inputs(self, experiment: str, method: str) -> dict[str, list[str]]:
         """Return {input name: manifests} of the scores of one method, per pose."""
-        found: dict[str, list[str]] = {}
-        for pose, dataset in self.experiment(experiment)[1].poses.items():
-            chunks = self.experiment_chunks(experiment, pose)
-            found[f"{pose}_matches"] = [
+        return {
+            f"{pose}_{name}": manifests
+            for pose in self.experiment(experiment)[1].poses
+            for name, manifests in self.pose_inputs(method, experiment, pose).items()
+        }
+
+    def pose_inputs(self, method: str, experiment: str, pose: str) -> dict[str, list[str]]:
+        """Return {input name: manifests} of all maps of a method in one pose, and of their shapes."""
+        dataset = self.pose(experiment, pose)
+        chunks = self.experiment_chunks(experiment, pose)
+        found = {
+            "matches": [
                 manifest("matches", f"{method}/{experiment}", pose, c)
                 for c in self.target_chunks(experiment, pose)
             ]
-            for section in ("meshes", "truth"):
-                found[f"{pose}_{section}"] = [manifest(section, None, dataset, c) for c in chunks]
+        }
+        for section in ("meshes", "truth"):
+            found[section] = [manifest(section, None, dataset, c) for c in chunks]
         return found
 
     def sheet_inputs(self, task: str, experiment: str, pose: str) -> dict[str, Any]:
         """Return {input name: path or manifests} of the contact sheets of one pose."""
         _, entry = self.experiment(experiment)
-        dataset = self.pose(experiment, pose)
         found: dict[str, Any] = {}
         for method in entry.methods:
-            found[f"{method}_matches"] = [
-                manifest("matches", f"{method}/{experiment}", pose, c)
-                for c in self.target_chunks(experiment, pose)
-            ]
-        for section in ("meshes", "truth"):
-            found[section] = [
-                manifest(section, None, dataset, c)
-                for c in self.experiment_chunks(experiment, pose)
-            ]
-        return found | {"table": f"results/{task}/{experiment}.json"}
+            shared = self.pose_inputs(method, experiment, pose)
+            found[f"{method}_matches"] = shared.pop("matches")
+        return found | shared | {"table": f"results/{task}/{experiment}.json"}
+
+    def exports(self) -> list[str]:
+        """Return the manifests of the coloured meshes of all experiments."""
+        return [
+            manifest("exports", f"{task}/{name}", method, pose)
+            for task in EXPERIMENT_SECTIONS
+            for name, entry in getattr(self.config, task).items()
+            for method in entry.methods
+            for pose in entry.poses
+        ]
 
     def figures(self) -> list[str]:
         """Return all pictures of all experiments."""
