@@ -1,7 +1,7 @@
 """The rerun contract: what is planned after a change, on the real Snakefile with a small configuration.
 
 Every key of every variant section goes through Snakemake itself: a dry run in a forked child of a server that
-has imported Snakemake once (a third of a second each; `test_harness.py` compares it with a process of its
+has imported Snakemake once (a third of a second each; `test_scale.py` compares it with a process of its
 own). The expected files come from walk.py, which knows the design's table of artefacts and the
 configuration's references, and neither Snakemake nor semcorr.planning.
 """
