@@ -253,9 +253,9 @@ def write_item(root: Path, name: str, scale: float) -> None:
 def write_mirror(root: Path) -> Path:
     """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
     import torch
+    from safetensors.torch import save_file
 
     from semcorr.networks.backbones import build_backbone
-    from semcorr.networks.checkpoints import save_network
     from semcorr.networks.trellis.loading import untrained_network
 
     networks = {
@@ -269,7 +269,8 @@ def write_mirror(root: Path) -> Path:
     for seed, (key, (file, name, args)) in enumerate(networks.items()):
         path = root / key / f"{file}.safetensors"
         path.parent.mkdir(parents=True)
-        save_network(path, untrained_network(name, args, seed).state_dict(), name, args)
+        save_file(untrained_network(name, args, seed).state_dict(), path)
+        path.with_suffix(".json").write_text(json.dumps({"name": name, "args": args}))
     (root / ENCODER).mkdir()
     encoder = build_backbone("tiny_vit", seed=2).module
     torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")
