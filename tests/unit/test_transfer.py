@@ -47,6 +47,15 @@ def test_whole_chain_equals_plain_loops():
     assert 0 < weighted < 1
 
 
+def test_what_tables_count_equals_plain_loops():
+    module = benchmark("label_transfer")
+    inputs = module.scored_example()
+    (iou, paper), (plain_iou, plain_paper) = module.fast_scores(inputs), module.plain_scores(inputs)
+    assert list(iou) == list(plain_iou) == list(range(module.PARTS))
+    np.testing.assert_allclose(list(iou.values()), list(plain_iou.values()), atol=1e-12)
+    assert paper == pytest.approx(plain_paper, abs=1e-12)
+
+
 def test_the_plain_functions_of_the_benchmark_have_parity():
     module = benchmark("label_transfer")
     case = Path(__file__).parents[1] / "parity/fixtures/nsr/label_transfer_iou"
