@@ -16,27 +16,26 @@ include: "workflow/rules/assets.smk"
 include: "workflow/rules/meshes.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/render.smk"
+include: "workflow/rules/imaging.smk"
 include: "workflow/rules/latents.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/match.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/exports.smk"
 include: "workflow/rules/pair.smk"
 include: "workflow/rules/tools.smk"
-
-
-localrules:
-    all,
-    evaluate,
 
 
 rule all:
     default_target: True
     input:
         [*PLAN.tables(), *PLAN.figures()],
+    localrule: True
 
 
 rule evaluate:
     input:
         PLAN.tables(),
+    localrule: True

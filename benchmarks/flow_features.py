@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from semcorr.features.single_step import SingleStep, single_step_features
-from semcorr.networks.checkpoints import save_network
-from semcorr.networks.trellis.loading import load_network, untrained_network
+from semcorr.networks.trellis.loading import network_from, untrained_network
 
 NAME = "SparseStructureFlowModel"
 STEP = {"timestep": 11, "guidance": 2.5}
@@ -48,8 +48,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_checkpoint(options: argparse.Namespace) -> None:
-    args = {
+def network_arguments(options: argparse.Namespace) -> dict:
+    return {
         "resolution": options.resolution,
         "in_channels": 8,
         "out_channels": 8,
@@ -61,9 +61,12 @@ def write_checkpoint(options: argparse.Namespace) -> None:
         "qk_rms_norm": True,
         "use_fp16": True,
     }
-    network = untrained_network(NAME, args, seed=0)
+
+
+def write_checkpoint(options: argparse.Namespace) -> None:
+    network = untrained_network(NAME, network_arguments(options), seed=0)
     network.set_dtype(torch.float16)
-    save_network(options.folder / "flow.safetensors", network.state_dict(), NAME, args)
+    save_file(network.state_dict(), options.folder / "flow.safetensors")
 
 
 def inputs(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +95,8 @@ def run_side(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     path, fast = options.folder / "flow.safetensors", options.side == "fast"
     start = time.perf_counter()
-    flow = load_network(path, NAME, blocks=options.layer + 1 if fast else None)
+    blocks = options.layer + 1 if fast else None
+    flow = network_from(NAME, network_arguments(options), path, blocks)
     record = {"load_s": time.perf_counter() - start}
     latent, conditions = inputs(options)
     step = SingleStep(layers=(options.layer,), **STEP)

@@ -326,12 +326,3 @@ def project(
         plane = local[..., :2] / depth[..., None]
     focal = cameras.intrinsics[:, [0, 1], [0, 1]]
     return plane * focal[:, None] + cameras.intrinsics[:, None, :2, 2], depth
-
-
-def unproject(cameras: Cameras, depth: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, "n h w 3"]:
-    """World points of depth maps (planar depth); pixels with depth 0 give the camera centre."""
-    points = np.empty((*depth.shape, 3))
-    for view in range(len(cameras)):
-        centre, directions = pixel_rays(cameras, view)
-        points[view] = centre + depth[view][..., None] * directions
-    return points

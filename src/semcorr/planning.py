@@ -4,6 +4,8 @@ Plain functions of the validated configuration, used by the workflow while it pa
 imported here) and by tests that check what the workflow plans.
 """
 
+import json
+import shlex
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -12,22 +14,14 @@ from semcorr.config.base import Variant
 from semcorr.config.experiments import Experiment
 from semcorr.config.load import canonical, dump, rule_cfg
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
+from semcorr.config.sections import PACKAGES
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
 from semcorr.fingerprint import fingerprint
 
-CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
+CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
 COLUMNS = {"meshes": ("file", "up", "front"), "index": ("category",)}
-# Package that holds the module of a variant's kind
-PACKAGES = {
-    "datasets": "datasets",
-    "renders": "rendering",
-    "latents": "features",
-    "features": "features",
-    "methods": "matching",
-    "models": "training",
-}
 
 
 class Plan:
@@ -134,7 +128,26 @@ class Plan:
         """Return the small JSON of trained or fetched weights; the large files lie beside it."""
         return weights_manifest(name, trained=name in self.config.models)
 
+    def check_options(self) -> str:
+        """Return the options of `check`: Blender and what the experiments of this configuration need."""
+        wanted = self.asked_of_machine() | {"offline": self.config.offline}
+        named = ["--blender", self.config.blender] if self.config.blender else []
+        return shlex.join([*named, "--experiments", json.dumps(wanted)])
+
     # -- inputs of rules ---------------------------------------------------------------------
+
+    def dataset_inputs(
+        self, stage: str, dataset: str, chunk: str
+    ) -> tuple[dict[str, list[str]], dict[str, str]]:
+        """Return {input name: local files} and {input name: manifest} of a chunk of meshes or truth."""
+        entry = self.entry("datasets", dataset)
+        if entry.kind == "turned":
+            sections = ("meshes",) if stage == "meshes" else ("meshes", "truth")
+            return {}, {s: manifest(s, None, entry.from_, chunk) for s in sections}
+        files = {"files": self.files(stage, dataset, chunk)}
+        return files, {} if stage == "meshes" else {
+            "meshes": manifest("meshes", None, dataset, chunk)
+        }
 
     def variant_inputs(self, entry: Variant, dataset: str, chunk: str) -> dict[str, str]:
         """Return {input name: manifest} of a per-chunk variant: meshes and what the entry refers to."""
@@ -262,33 +275,44 @@ class Plan:
 
     def evaluate_inputs(self, experiment: str, method: str) -> dict[str, list[str]]:
         """Return {input name: manifests} of the scores of one method, per pose."""
-        found: dict[str, list[str]] = {}
-        for pose, dataset in self.experiment(experiment)[1].poses.items():
-            chunks = self.experiment_chunks(experiment, pose)
-            found[f"{pose}_matches"] = [
+        return {
+            f"{pose}_{name}": manifests
+            for pose in self.experiment(experiment)[1].poses
+            for name, manifests in self.pose_inputs(method, experiment, pose).items()
+        }
+
+    def pose_inputs(self, method: str, experiment: str, pose: str) -> dict[str, list[str]]:
+        """Return {input name: manifests} of all maps of a method in one pose, and of their shapes."""
+        dataset = self.pose(experiment, pose)
+        chunks = self.experiment_chunks(experiment, pose)
+        found = {
+            "matches": [
                 manifest("matches", f"{method}/{experiment}", pose, c)
                 for c in self.target_chunks(experiment, pose)
             ]
-            for section in ("meshes", "truth"):
-                found[f"{pose}_{section}"] = [manifest(section, None, dataset, c) for c in chunks]
+        }
+        for section in ("meshes", "truth"):
+            found[section] = [manifest(section, None, dataset, c) for c in chunks]
         return found
 
     def sheet_inputs(self, task: str, experiment: str, pose: str) -> dict[str, Any]:
         """Return {input name: path or manifests} of the contact sheets of one pose."""
         _, entry = self.experiment(experiment)
-        dataset = self.pose(experiment, pose)
         found: dict[str, Any] = {}
         for method in entry.methods:
-            found[f"{method}_matches"] = [
-                manifest("matches", f"{method}/{experiment}", pose, c)
-                for c in self.target_chunks(experiment, pose)
-            ]
-        for section in ("meshes", "truth"):
-            found[section] = [
-                manifest(section, None, dataset, c)
-                for c in self.experiment_chunks(experiment, pose)
-            ]
-        return found | {"table": f"results/{task}/{experiment}.json"}
+            shared = self.pose_inputs(method, experiment, pose)
+            found[f"{method}_matches"] = shared.pop("matches")
+        return found | shared | {"table": f"results/{task}/{experiment}.json"}
+
+    def exports(self) -> list[str]:
+        """Return the manifests of the coloured meshes of all experiments."""
+        return [
+            manifest("exports", f"{task}/{name}", method, pose)
+            for task in EXPERIMENT_SECTIONS
+            for name, entry in getattr(self.config, task).items()
+            for method in entry.methods
+            for pose in entry.poses
+        ]
 
     def figures(self) -> list[str]:
         """Return all pictures of all experiments."""

@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
+
 from semcorr.config.load import dump, validate
 from semcorr.networks.backbones import build_backbone
-from semcorr.networks.checkpoints import save_network
 from semcorr.networks.trellis.loading import untrained_network
 from semcorr.planning import Plan, manifest, weights_manifest
 from semcorr.stages.job import Runtime, StageJob
@@ -100,10 +101,11 @@ def write_weights() -> None:
     for seed, (key, (name, args)) in enumerate(NETWORKS.items()):
         folder = _asset(key, ["weights.safetensors", "weights.json"])
         network = untrained_network(name, args, seed)
-        save_network(folder / "weights.safetensors", network.state_dict(), name, args)
+        save_file(network.state_dict(), folder / "weights.safetensors")
+        (folder / "weights.json").write_text(json.dumps({"name": name, "args": args}))
     folder = _asset("tiny_encoder", ["weights.safetensors"])
     encoder = build_backbone("tiny_vit", seed=2).module
-    save_network(folder / "weights.safetensors", encoder.state_dict(), "tiny_vit", {})
+    save_file(dict(encoder.state_dict()), folder / "weights.safetensors")
 
 
 def _asset(key: str, files: list[str]) -> Path:
@@ -172,6 +174,18 @@ class Chain:
             task="coseg",
             experiment="chair",
             method="states",
+        )
+
+        folder = "results/exports/coseg/chair/states/aligned"
+        self._run(
+            "export",
+            self.plan.pose_inputs("states", "chair", "aligned"),
+            {"manifest": f"{folder}.json", "meshes": folder},
+            {},
+            task="coseg",
+            experiment="chair",
+            method="states",
+            pose="aligned",
         )
 
     def _train(self, model: str) -> None:

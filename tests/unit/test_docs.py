@@ -81,6 +81,7 @@ def test_every_page_is_linked(page):
     [
         ("datasets", "datasets"),
         ("architecture", "datasets"),
+        ("architecture", "masks"),
         ("architecture", "latents"),
         ("architecture", "features"),
         ("architecture", "models"),
@@ -237,7 +238,7 @@ def test_recipes_run_as_they_are_printed(tmp_path):
         finished = subprocess.run(command, **settings, **options)
         assert finished.returncode == 0, finished.stdout + finished.stderr
 
-    assert len(tests) == 5
+    assert len(tests) == 6
     run("-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     config = yaml.safe_load(text("config/config.yaml"))
     for block in blocks(page, "yaml"):

@@ -297,11 +297,3 @@ def test_rendered_tables():
         "spatial   0.500            -\n"
         "guided    0.750*           -\n"
     )
-    assert render(merged, style="markdown") == (
-        "| method | aligned | random_yaw |\n"
-        "|---|---:|---:|\n"
-        "| spatial | 0.500 | - |\n"
-        "| guided | **0.750** | - |\n"
-    )
-    with pytest.raises(ValueError, match="style: expected"):
-        render(merged, style="html")

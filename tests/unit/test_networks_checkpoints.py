@@ -1,4 +1,3 @@
-import json
 import pickle
 
 import pytest
@@ -7,13 +6,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from semcorr.errors import UserError
-from semcorr.networks.checkpoints import (
-    load_strict,
-    read_model_json,
-    read_tensors,
-    save_network,
-)
-from semcorr.networks.trellis.loading import Placement, load_network, untrained_network
+from semcorr.networks.checkpoints import load_strict, read_tensors
+from semcorr.networks.trellis.loading import Placement, network_from, untrained_network
 
 ENCODER = {
     "in_channels": 1,
@@ -34,6 +28,13 @@ FLOW = {
 }
 
 
+def load(path, blocks=None, placement=None, **changes):
+    """Load what the fixtures below wrote; `changes` are of the constructor arguments."""
+    name = "SparseStructureEncoder" if path.stem == "enc" else "SparseStructureFlowModel"
+    args = ENCODER if path.stem == "enc" else FLOW
+    return network_from(name, args | changes, path, blocks, placement)
+
+
 class Bomb:
     """Writes a file as soon as anything unpickles it."""
 
@@ -49,7 +50,7 @@ def encoder_file(tmp_path):
     path = tmp_path / "enc.safetensors"
     network = untrained_network("SparseStructureEncoder", ENCODER, 3)
     network.set_dtype(torch.float16)
-    save_network(path, network.state_dict(), "SparseStructureEncoder", ENCODER)
+    save_file(network.state_dict(), path)
     return path
 
 
@@ -57,7 +58,7 @@ def encoder_file(tmp_path):
 def flow_file(tmp_path):
     path = tmp_path / "flow.safetensors"
     network = untrained_network("SparseStructureFlowModel", FLOW, 4)
-    save_network(path, network.state_dict(), "SparseStructureFlowModel", FLOW)
+    save_file(network.state_dict(), path)
     return path
 
 
@@ -108,15 +109,13 @@ def test_half_precision_torso_becomes_float32(encoder_file):
     stored = load_file(encoder_file)
     assert stored["blocks.0.conv1.weight"].dtype == torch.float16
     assert stored["blocks.0.norm1.weight"].dtype == stored["out_layer.2.weight"].dtype
-    network = load_network(encoder_file, "SparseStructureEncoder")
+    network = load(encoder_file)
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     assert not any(p.requires_grad for p in network.parameters())
     assert torch.equal(
         network.blocks[0].conv1.weight, stored["blocks.0.conv1.weight"].to(torch.float32)
     )
-    half = load_network(
-        encoder_file, "SparseStructureEncoder", None, Placement("cpu", torch.bfloat16)
-    )
+    half = load(encoder_file, None, Placement("cpu", torch.bfloat16))
     assert half.blocks[0].conv1.weight.dtype == torch.bfloat16
     assert half.blocks[0].norm1.weight.dtype == half.input_layer.weight.dtype == torch.float32
     x = torch.rand(1, 1, 8, 8, 8)
@@ -138,13 +137,13 @@ def test_strict_loading_names_file_and_key(encoder_file, change, word):
     change(tensors)
     save_file(tensors, encoder_file)
     with pytest.raises(UserError) as error:
-        load_network(encoder_file, "SparseStructureEncoder")
+        load(encoder_file)
     assert word in str(error.value) and "enc.safetensors" in str(error.value)
 
 
 def test_truncated_flow_gives_the_same_hidden_states(flow_file):
-    whole = load_network(flow_file, "SparseStructureFlowModel")
-    part = load_network(flow_file, "SparseStructureFlowModel", blocks=2)
+    whole = load(flow_file)
+    part = load(flow_file, blocks=2)
     assert len(part.blocks) == 2 and len(whole.blocks) == 4
     x, t, cond = torch.randn(1, 2, 2, 2, 2), torch.tensor([500.0]), torch.randn(1, 3, 6)
     want = whole(x, t, cond, taps=[1]).hidden[1]
@@ -158,51 +157,33 @@ def test_truncated_flow_gives_the_same_hidden_states(flow_file):
 def test_truncated_loading_stays_strict_otherwise(flow_file):
     tensors = load_file(flow_file)
     save_file({k: v for k, v in tensors.items() if not k.startswith("blocks.3.")}, flow_file)
-    assert len(load_network(flow_file, "SparseStructureFlowModel", blocks=2).blocks) == 2
+    assert len(load(flow_file, blocks=2).blocks) == 2
     with pytest.raises(UserError, match="blocks.3."):
-        load_network(flow_file, "SparseStructureFlowModel")
+        load(flow_file)
     save_file(tensors | {"blocks.4.norm2.bias": torch.ones(12)}, flow_file)
     with pytest.raises(UserError, match="blocks.4.norm2.bias"):
-        load_network(flow_file, "SparseStructureFlowModel", blocks=2)
+        load(flow_file, blocks=2)
     broken = {k: v for k, v in tensors.items() if k != "blocks.1.norm2.bias"}
     save_file(broken, flow_file)
     with pytest.raises(UserError, match="blocks.1.norm2.bias"):
-        load_network(flow_file, "SparseStructureFlowModel", blocks=2)
+        load(flow_file, blocks=2)
 
 
-def test_json_beside_the_weights(flow_file):
-    assert read_model_json(flow_file)[0] == "SparseStructureFlowModel"
-    with pytest.raises(UserError, match="SparseStructureEncoder is needed"):
-        load_network(flow_file, "SparseStructureEncoder")
-    description = flow_file.with_suffix(".json")
-    for text, word in (
-        (json.dumps({"name": "SparseStructureFlowModel", "args": FLOW | {"odd": 1}}), "odd"),
-        (
-            json.dumps({"name": "SparseStructureFlowModel", "args": FLOW | {"patch_size": 2}}),
-            "patch",
-        ),
-        (json.dumps({"name": "SparseStructureFlowModel", "args": []}), "args"),
-        ("{", "json"),
-        ("[]", "name"),
-    ):
-        description.write_text(text)
-        with pytest.raises(UserError, match=word):
-            load_network(flow_file, "SparseStructureFlowModel")
-    description.unlink()
-    with pytest.raises(UserError, match=r"flow\.json"):
-        load_network(flow_file, "SparseStructureFlowModel")
+def test_arguments_and_classes_that_do_not_fit_are_named(flow_file):
+    with pytest.raises(UserError, match="odd"):
+        load(flow_file, odd=1)
+    with pytest.raises(UserError, match="patch"):
+        load(flow_file, patch_size=2)
+    with pytest.raises(UserError, match="unknown class 'Stranger'"):
+        network_from("Stranger", FLOW, flow_file)
 
 
 def test_attention_switch(flow_file):
     with pytest.raises(UserError, match="xformers"):
-        load_network(
-            flow_file, "SparseStructureFlowModel", placement=Placement(attention="xformers")
-        )
+        load(flow_file, placement=Placement(attention="xformers"))
     with pytest.raises(UserError, match="unknown"):
-        load_network(flow_file, "SparseStructureFlowModel", placement=Placement(attention="fast"))
-    network = load_network(
-        flow_file, "SparseStructureFlowModel", placement=Placement(attention="sdpa")
-    )
+        load(flow_file, placement=Placement(attention="fast"))
+    network = load(flow_file, placement=Placement(attention="sdpa"))
     assert network.blocks[0].self_attn.backend == "sdpa"
 
 

@@ -6,7 +6,6 @@ from semcorr.errors import ItemError, UserError
 from semcorr.features.single_step import (
     SingleStep,
     perturbed_latents,
-    pool,
     single_step_features,
     used_views,
     view_conditions,
@@ -169,15 +168,3 @@ def test_first_picture_is_dropped_where_there_are_more():
     views = view_conditions(encoder, pictures, 32)
     assert views.shape == (2, 5 + 16, 12)
     torch.testing.assert_close(views[1:], view_conditions(encoder, pictures[2:], 32))
-
-
-def test_pooling_averages_all_cells():
-    grid = np.random.default_rng(0).random((2, 5, 4, 4, 4), np.float32)
-    got = pool(grid, 2)
-    assert got.shape == (2, 5, 2, 2, 2)
-    for x, y, z in np.ndindex(2, 2, 2):
-        block = grid[:, :, 2 * x : 2 * x + 2, 2 * y : 2 * y + 2, 2 * z : 2 * z + 2]
-        np.testing.assert_allclose(got[:, :, x, y, z], block.mean(axis=(2, 3, 4)), rtol=1e-5)
-    np.testing.assert_allclose(pool(grid[0], 4)[:, 0, 0, 0], grid[0].mean((1, 2, 3)), rtol=1e-5)
-    with pytest.raises(ValueError, match="divide"):
-        pool(grid, 3)

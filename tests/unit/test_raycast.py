@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semcorr.cameras import Cameras, explicit, fibonacci, hammersley, orbit, project, unproject
+from semcorr.cameras import Cameras, explicit, fibonacci, hammersley, orbit, pixel_rays, project
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.mesh import Material, Mesh
 from semcorr.rendering.appearance import Appearance
@@ -123,7 +123,9 @@ def test_barycentrics_reproduce_the_hit_point():
     points = np.einsum(
         "pij,pi->pj", mesh.triangles[views.face_id[seen]], views.barycentric[seen].astype(float)
     )
-    np.testing.assert_allclose(points, unproject(cameras, views.depth)[seen], atol=5e-7)
+    rays = [pixel_rays(cameras, view) for view in range(len(cameras))]
+    along = [c + d[..., None] * ray for (c, ray), d in zip(rays, views.depth, strict=True)]
+    np.testing.assert_allclose(points, np.stack(along)[seen], atol=5e-7)
     view, row, column = np.nonzero(seen)
     pixels = project(cameras, points)[0][view, np.arange(len(view))]
     np.testing.assert_allclose(pixels, np.stack([column, row], 1) + 0.5, atol=2e-4)

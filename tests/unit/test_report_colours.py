@@ -11,33 +11,7 @@ from semcorr.report.colours import (
     label_colours,
     method_colours,
     position_colours,
-    spatial_rainbow,
 )
-
-
-def plain_rainbow(points):
-    """HNSR section 6.1, point by point and axis by axis."""
-    ends = [
-        ((255, 0, 0), (0, 255, 255)),
-        ((0, 255, 0), (255, 0, 255)),
-        ((0, 0, 255), (255, 255, 0)),
-    ]
-    low, high = points.min(axis=0), points.max(axis=0)
-    rows = []
-    for point in points:
-        total = np.zeros(3)
-        for axis, (start, end) in enumerate(ends):
-            n = (point[axis] - low[axis]) / (high[axis] - low[axis] + 1e-8)
-            total += (1 - n) * np.array(start) + n * np.array(end)
-        rows.append(np.rint(total / 3))
-    return np.array(rows)
-
-
-def test_rainbow_is_the_published_one():
-    points = np.random.default_rng(0).integers(0, 64, size=(200, 3)).astype(float)
-    np.testing.assert_allclose(spatial_rainbow(points), plain_rainbow(points), atol=1)
-    corners = spatial_rainbow(np.array([[0.0, 0, 0], [63, 63, 63]]))
-    np.testing.assert_array_equal(corners, [[85] * 3, [170] * 3])
 
 
 def test_position_colours_tell_every_corner_of_the_box_apart():

@@ -29,7 +29,7 @@ def charts(kind="png"):
     scores["random"]["random_yaw"] = Score(0.2)
     return {
         "accuracy": accuracy_curves({"aligned": curves, "random yaw": curves}, kind=kind),
-        "training": training_curves({"ss_vae_tiny": losses}, kind=kind),
+        "training": training_curves({"loss": losses}, title="ss_vae_tiny", kind=kind),
         "timing": timing_bars(
             {"renders": 100.0, "features": 3.0}, counts={"renders": 24}, kind=kind
         ),

@@ -36,10 +36,12 @@ def test_what_rests_on_a_failed_chunk_is_planned_again_and_nothing_else(tmp_path
     others = chunk(results, "truth")
     table = results / "coseg/e/m.json"
     write_json(table, {"inputs": {str(matches.relative_to(tmp_path)): ""}})
+    meshes_shown = results / "exports/coseg/e/m/aligned.json"
+    write_json(meshes_shown, {"inputs": {str(matches.relative_to(tmp_path)): ""}})
     elsewhere = results / "coseg/other.json"
     write_json(elsewhere, {"inputs": {str(others.relative_to(tmp_path)): ""}})
     assert run(results) == 1
-    assert [p.exists() for p in (meshes, voxels, matches, table)] == [False] * 4
+    assert [p.exists() for p in (meshes, voxels, matches, table, meshes_shown)] == [False] * 5
     assert others.exists() and elsewhere.exists()
     assert voxels.with_suffix(".zarr").is_dir()
     assert len(list(meshes.parent.glob("0.part-*/*.npz"))) == 1

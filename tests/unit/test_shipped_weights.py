@@ -11,7 +11,7 @@ from semcorr.assets.fetch import fetch
 from semcorr.assets.table import read_table, repository_root
 from semcorr.config.load import validate
 from semcorr.errors import UserError
-from semcorr.features.networks import open_backbone
+from semcorr.features.image_networks import open_backbone
 from semcorr.features.upstream import Upstream
 from semcorr.networks.backbones import build_backbone
 from semcorr.networks.trellis.loading import CLASSES, network_from
@@ -74,7 +74,7 @@ def test_an_encoder_as_training_leaves_it_is_opened(tmp_path):
     manifest.write_text(json.dumps(record))
     found = open_backbone("tiny_vit", manifest, UPSTREAM).module.state_dict()
     assert all(torch.equal(found[key], value) for key, value in encoder.state_dict().items())
-    with pytest.raises(UserError, match="holds a tiny_vit, but backbone: dinov2_vits14 is asked"):
+    with pytest.raises(UserError, match="holds weights of tiny_vit, set backbone: tiny_vit"):
         open_backbone("dinov2_vits14", manifest, UPSTREAM)
 
 

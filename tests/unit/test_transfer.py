@@ -11,8 +11,6 @@ import pytest
 from semcorr.errors import ItemError
 from semcorr.matching.cells import CellMatches, centres
 from semcorr.transfer.colours import (
-    UNLABELLED,
-    label_colours,
     label_palette,
     spatial_rainbow,
     transfer_colours,
@@ -47,6 +45,15 @@ def test_whole_chain_equals_plain_loops():
     np.testing.assert_allclose(iou, plain_iou, atol=1e-12)
     assert weighted == pytest.approx(plain_weighted, abs=1e-12)
     assert 0 < weighted < 1
+
+
+def test_what_tables_count_equals_plain_loops():
+    module = benchmark("label_transfer")
+    inputs = module.scored_example()
+    (iou, paper), (plain_iou, plain_paper) = module.fast_scores(inputs), module.plain_scores(inputs)
+    assert list(iou) == list(plain_iou) == list(range(module.PARTS))
+    np.testing.assert_allclose(list(iou.values()), list(plain_iou.values()), atol=1e-12)
+    assert paper == pytest.approx(plain_paper, abs=1e-12)
 
 
 def test_the_plain_functions_of_the_benchmark_have_parity():
@@ -191,6 +198,24 @@ def test_keypoints_refuse_what_does_not_fit():
 # --- colours ------------------------------------------------------------------------------------
 
 
+def plain_rainbow(points):
+    """HNSR section 6.1, point by point and axis by axis."""
+    ends = [
+        ((255, 0, 0), (0, 255, 255)),
+        ((0, 255, 0), (255, 0, 255)),
+        ((0, 0, 255), (255, 255, 0)),
+    ]
+    low, high = points.min(axis=0), points.max(axis=0)
+    rows = []
+    for point in points:
+        total = np.zeros(3)
+        for axis, (start, end) in enumerate(ends):
+            n = (point[axis] - low[axis]) / (high[axis] - low[axis] + 1e-8)
+            total += (1 - n) * np.array(start) + n * np.array(end)
+        rows.append(np.rint(total / 3))
+    return np.array(rows)
+
+
 def test_rainbow_corners_by_hand():
     colours = spatial_rainbow(np.array([[0, 0, 0], [10, 20, 30], [10, 0, 0]]))
     third = 1 / 3
@@ -201,6 +226,8 @@ def test_rainbow_corners_by_hand():
     assert colours.dtype == np.float32
     assert spatial_rainbow(np.zeros((0, 3))).shape == (0, 3)
     assert np.isfinite(spatial_rainbow(np.ones((4, 3)))).all()
+    points = np.random.default_rng(0).integers(0, 64, size=(200, 3)).astype(float)
+    np.testing.assert_allclose(255 * spatial_rainbow(points), plain_rainbow(points), atol=0.51)
 
 
 def test_palette_is_published_then_distinct():
@@ -212,7 +239,6 @@ def test_palette_is_published_then_distinct():
     distances = np.linalg.norm(palette[:, None] - palette[None], axis=2) + np.eye(30)
     assert distances.min() > 0.03
     assert label_palette(0).shape == (0, 3)
-    np.testing.assert_allclose(label_colours(np.array([1, -1]))[1], UNLABELLED, rtol=1e-6)
 
 
 def test_colours_follow_the_map():

@@ -4,7 +4,7 @@ import trimesh
 from plain_voxelise import voxelise_plain
 
 from semcorr.geometry import voxels
-from semcorr.geometry.voxels import cell_centres, coarsen, indices_of, occupancy, voxelise
+from semcorr.geometry.voxels import occupancy, voxelise
 
 
 def same(vertices, faces, resolution=64):
@@ -91,22 +91,9 @@ def test_nothing_and_wrong_requests():
         voxelise(np.full((3, 3), np.nan), np.array([[0, 1, 2]]))
 
 
-def test_indices_and_centres():
-    cells = np.array([[0, 0, 0], [63, 1, 32]], np.uint8)
-    assert cell_centres(cells).dtype == np.float32
-    assert np.array_equal(cell_centres(cells)[1], np.float32([0.4921875, -0.4765625, 0.0078125]))
-    assert np.array_equal(indices_of(cell_centres(cells)), cells)
-    assert indices_of([[-2.0, 0.5, 0.0]]).tolist() == [[0, 63, 32]]
-    every = np.stack(np.unravel_index(np.arange(64**3), (64,) * 3), axis=1).astype(np.uint8)
-    assert np.array_equal(indices_of(cell_centres(every)), every)
-
-
-def test_coarsen_and_occupancy():
+def test_occupancy():
     random = np.random.default_rng(1)
     cells = np.unique(random.integers(0, 64, (500, 3)), axis=0).astype(np.uint8)
-    assert np.array_equal(coarsen(cells, 8), np.unique(cells // 8, axis=0))
-    assert np.array_equal(coarsen(cells[::-1], 1), cells)
-    assert coarsen(cells[:0], 4).shape == (0, 3)
     grid = occupancy(cells)
     assert grid.dtype == np.float32 and grid.sum() == len(cells)
     assert np.array_equal(np.argwhere(grid), cells)

@@ -2,7 +2,7 @@
 
 A child calls Snakemake's own command line function with the arguments that a shell would pass (profiles
 included); nothing is mocked. What it plans is taken from the log records of its jobs, since the `message`
-of a rule replaces the list of outputs in the text. `test_harness.py` compares it with a real process.
+of a rule replaces the list of outputs in the text. `test_scale.py` compares it with a real process.
 
 One request a line on stdin: {"folder", "arguments", "environment", "answer": path}; one line `done` on stdout
 for each. The answer is JSON: {"code", "jobs": [{"rule", "wildcards", "outputs", ...}], "text"}.

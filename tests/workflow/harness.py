@@ -269,12 +269,6 @@ def verified_stores(results: Path) -> int:
 
 
 @contextlib.contextmanager
-def part_folders(results: Path) -> Iterator[list[Path]]:
-    """Yield the part folders that are there now."""
-    yield sorted(p for p in results.rglob("*.part-*") if p.is_dir())
-
-
-@contextlib.contextmanager
 def one_server(folder: Path, work: Work) -> Iterator[DryRuns]:
     """Yield a server of dry runs for another copy of the repository."""
     server = DryRuns(folder, work.variables())

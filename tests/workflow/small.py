@@ -42,6 +42,10 @@ CONFIG: dict[str, Any] = {
             "samples": 1,
         },
     },
+    "masks": {
+        "outline": {"kind": "alpha", "render": "views"},
+        "other": {"kind": "alpha", "render": "views", "threshold": 0.9},
+    },
     "voxels": {"s16": {"resolution": 16}, "s16_yaw2": {"resolution": 16, "yaws": 2}},
     "latents": {
         "tiny": {"kind": "trellis_ss", "voxel": "s16", "weights": VAE},
@@ -70,6 +74,15 @@ CONFIG: dict[str, Any] = {
             "size": 32,
             "layers": {"norm": 1.0},
         },
+        "masked": {
+            "kind": "lifted",
+            "render": "views",
+            "mask": "outline",
+            "backbone": "tiny_vit",
+            "weights": ENCODER,
+            "size": 32,
+            "layers": {"norm": 1.0},
+        },
         "other": {
             "kind": "lifted",
             "render": "views",
@@ -90,7 +103,7 @@ CONFIG: dict[str, Any] = {
         "random": {"matcher": "random"},
         "spatial": {"matcher": "spatial", "align": "yaw", "yaws": 4},
         "nearest": {"matcher": "nearest", "feature": "lifted"},
-        "guided": {"matcher": "guided", "feature": "lifted", "yaws": 4},
+        "guided": {"matcher": "guided", "feature": "masked", "yaws": 4},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
         "states_yaw2": {
             "matcher": "hierarchical",
@@ -281,9 +294,9 @@ def write_item(root: Path, name: str, scale: float) -> None:
 def write_mirror(root: Path) -> Path:
     """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
     import torch
+    from safetensors.torch import save_file
 
     from semcorr.networks.backbones import build_backbone
-    from semcorr.networks.checkpoints import save_network
     from semcorr.networks.trellis.loading import untrained_network
 
     networks = {
@@ -297,7 +310,8 @@ def write_mirror(root: Path) -> Path:
     for seed, (key, (file, name, args)) in enumerate(networks.items()):
         path = root / key / f"{file}.safetensors"
         path.parent.mkdir(parents=True)
-        save_network(path, untrained_network(name, args, seed).state_dict(), name, args)
+        save_file(untrained_network(name, args, seed).state_dict(), path)
+        path.with_suffix(".json").write_text(json.dumps({"name": name, "args": args}))
     (root / ENCODER).mkdir()
     encoder = build_backbone("tiny_vit", seed=2).module
     torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")

@@ -19,12 +19,13 @@ import pytest
 import small
 
 # Scores of two methods: all stages, two jobs or more of each
-TARGETS = ("results/keypoints/corners/states.json", "results/keypoints/corners/nearest.json")
+TARGETS = ("results/keypoints/corners/states.json", "results/keypoints/corners/guided.json")
 # Where the stages keep their part folders and locks
 STAGES = {
     "meshes": "meshes/pack",
     "truth": "truth/pack",
     "renders": "renders/views/pack",
+    "masks": "masks/outline/pack",
     "voxels": "voxels/*/pack",
     "latents": "latents/*/pack",
     "features": "features/*/pack",

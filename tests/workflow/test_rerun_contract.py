@@ -1,7 +1,7 @@
 """The rerun contract: what is planned after a change, on the real Snakefile with a small configuration.
 
 Every key of every variant section goes through Snakemake itself: a dry run in a forked child of a server that
-has imported Snakemake once (a third of a second each; `test_harness.py` compares it with a process of its
+has imported Snakemake once (a third of a second each; `test_scale.py` compares it with a process of its
 own). The expected files come from walk.py, which knows the design's table of artefacts and the
 configuration's references, and neither Snakemake nor semcorr.planning.
 """
@@ -95,6 +95,15 @@ def test_a_changed_key_plans_exactly_what_rests_on_it(key, key_plans, before, pr
     assert sorted(plan.outputs) == sorted(expected), plan.text[-3000:]
     in_use = key.entry != "other"
     assert not in_use or key.planning or expected, "the key of a variant in use changes nothing"
+
+
+def test_views_of_a_mask_change_with_those_of_its_feature(plans, before, prepared):
+    """The two must agree, so that no single key can change the views of a mask in use."""
+    config = small.config(masks__outline__render="placed", features__masked__render="placed")
+    plan = plans({"both": config})["both"]
+    expected = Walk(config, prepared.folder).everything().changed_since(before)
+    assert plan.outputs == expected, plan.text[-2000:]
+    assert {f"results/masks/outline/pack/{chunk}.json" for chunk in (0, 1)} <= expected
 
 
 PLANNED_BY_NOTHING = (

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import harness
+import small
 
 CONFIG = {
     "datasets": {
@@ -68,25 +69,30 @@ def test_a_dry_run_of_10_000_objects_in_300_chunks(repository, tmp_path):
     assert cpu < LIMIT_S
 
 
-# `console` and `text` blocks show examples on files that only the reader has
-BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?:bash|console|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`((?:[^\s`]*/)?snakemake [^`]+)`")
+COMMAND = re.compile(r"(\w+=\S+ )*(\S*/)?snakemake( |$)")
+# What these stand beside is planned instead: they plan nothing themselves
+NOT_FOR_PLANS = re.compile(r" --unlock\b| --report \S+")
 
 
 def commands():
-    """Return (file, line) of every line in a shell block of the texts that runs Snakemake."""
+    """Return (file, line) of every command of the texts that runs Snakemake, in blocks and in lines."""
     texts = [harness.ROOT / "README.md", *sorted(harness.ROOT.glob("docs/**/*.md"))]
     found = []
     for path in (text for text in texts if text.exists()):
-        for block in BLOCK.findall(path.read_text()):
-            for line in block.replace("\\\n", " ").splitlines():
-                line = line.strip().removeprefix("$ ")
-                if re.match(r"(\w+=\S+ )*(\S*/)?snakemake( |$)", line):
-                    found.append((path.name, line))
+        text = path.read_text()
+        blocks = "".join(BLOCK.findall(text)).replace("\\\n", " ")
+        lines = [line.strip().removeprefix("$ ") for line in blocks.splitlines()]
+        lines += [" ".join(line.split()) for line in INLINE.findall(FENCED.sub("", text))]
+        found += [(path.name, line) for line in lines if COMMAND.match(line)]
     return found
 
 
 def words_of(line, folder, home):
     """Return the words after `snakemake` as the shell makes them: ~, quotes, $(...), comments."""
+    line = NOT_FOR_PLANS.sub("", line)
     line = re.sub(r"^((?:\w+=\S+ )*)\S*snakemake\b", r"\1snakemake", line)
     script = f'snakemake() {{ printf "%s\\0" "$@"; }}; {line}'
     tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -102,7 +108,8 @@ def test_every_snakemake_command_of_the_texts_can_be_planned(server, tmp_path):
     shutil.copytree(harness.ROOT / "setup", root / "setup")
     shutil.copytree(root / "profiles/slurm", home / ".config/snakemake/slurm")
     lines = commands()
-    work = AsWritten(root, root, {"HOME": str(home)}, server)
+    variables = {"HOME": str(home), "SEMCORR_DATA": str(bring_my_chairs(root, tmp_path))}
+    work = AsWritten(root, root, variables, server)
     plans = server.plans([(work, [*words_of(line, root, home), "--dry-run"]) for _, line in lines])
     failed = [
         f"{name}: {line}\n{plan.text[-2000:]}"
@@ -110,6 +117,24 @@ def test_every_snakemake_command_of_the_texts_can_be_planned(server, tmp_path):
         if plan.code != 0
     ]
     assert not failed, "\n\n".join(failed)
+
+
+def bring_my_chairs(root, folder):
+    """Write the configuration that README shows, and the folder set it names; return SEMCORR_DATA."""
+    (block,) = re.findall(
+        r"^```yaml\n(.*?)^```", (harness.ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    (root / "my_chairs.yaml").write_text(block)
+    small.write_pack(folder / "data/my_chairs")
+    return folder / "data"
+
+
+def test_commands_are_found_in_blocks_and_in_lines():
+    found = [line for _, line in commands()]
+    assert "snakemake -c all results/coseg/my_chairs.json --configfile my_chairs.yaml" in found
+    assert any(line.startswith("snakemake results/coseg/chair/{") for line in found)
+    assert any(line.endswith("snakemake -c all --unlock") for line in found)
+    assert len(found) >= 15
 
 
 class AsWritten(harness.Work):
@@ -135,8 +160,6 @@ def test_the_test_of_the_texts_can_fail(repository, server):
 
 def test_the_dry_run_server_says_what_a_process_of_its_own_says(prepared, tmp_path):
     """The same changed key through `python -m snakemake -n`: the same number of jobs of every rule."""
-    import small
-
     work = prepared.clone(tmp_path / "work")
     (work.folder / "pack").symlink_to(prepared.folder / "pack")
     work.write_config(small.config(voxels__s16__yaws=2, methods__nearest__feature="other"))

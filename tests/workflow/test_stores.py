@@ -13,6 +13,7 @@ STORES = {
     "meshes/pack/0": {},
     "truth/pack/0": {},
     "renders/views/pack/0": {},
+    "masks/outline/pack/0": {},
     "voxels/s16/pack/0": {},
     "latents/tiny/pack/0": {"weights": small.VAE},
     "features/lifted/pack/0": {"weights": small.ENCODER},

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from semcorr.config.root import Config
 
-CHUNK_SECTIONS = ("renders", "voxels", "latents", "features")
+CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
 # What the format's table says of a mesh: the category is for experiments alone
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
@@ -68,6 +68,7 @@ class Walk:
         self.node(["figures/costs.png"], [], tables)
         for model in self.config.models:
             self.weights(model)
+            self.node([f"figures/models/{model}.png"], [], [f"results/models/{model}/model.json"])
         poses = [e.poses for t in ("coseg", "keypoints") for e in getattr(self.config, t).values()]
         for dataset in {name for pose in poses for name in pose.values()}:
             self.index(dataset)
@@ -210,7 +211,7 @@ class Walk:
         return self.node(outputs, self.cfg("models", name), sorted(reads))
 
     def variant(self, section: str, name: str, dataset: str, chunk: int) -> str:
-        """Add a chunk of renders, voxels, latents or features."""
+        """Add a chunk of renders, masks, voxels, latents or features."""
         reads = [self.meshes(dataset, chunk)]
         for _, where, what in getattr(self.config, section)[name].references():
             if where in CHUNK_SECTIONS:

@@ -1,8 +1,6 @@
 """Functions of the workflow: thin, over semcorr.planning; only what must know Snakemake is here."""
 
 import atexit
-import json
-import shlex
 import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
@@ -24,7 +22,7 @@ except UserError as error:
 wildcard_constraints:
     **{
         name: r"[a-z0-9_]+"
-        for name in "dataset render voxel latent feature method model experiment pose key".split()
+        for name in "dataset render mask voxel latent feature method model experiment pose key".split()
     },
     chunk=r"\d+",
     task=r"coseg|keypoints",
@@ -80,18 +78,10 @@ def dataset_inputs(stage):
 
     @asking
     def inputs(wildcards):
-        entry = PLAN.entry("datasets", wildcards.dataset)
-        if entry.kind == "turned":
-            sections = ("meshes",) if stage == "meshes" else ("meshes", "truth")
-            return edge(
-                {s: manifest(s, None, entry.from_, wildcards.chunk) for s in sections}
-            )
-        found = {"files": PLAN.files(stage, wildcards.dataset, wildcards.chunk)}
-        if stage == "truth":
-            found |= edge(
-                {"meshes": manifest("meshes", None, wildcards.dataset, wildcards.chunk)}
-            )
-        return found
+        files, manifests = PLAN.dataset_inputs(
+            stage, wildcards.dataset, wildcards.chunk
+        )
+        return files | edge(manifests)
 
     return inputs
 
@@ -134,12 +124,10 @@ def render_gpus(wildcards):
     return 0 if backend == "raycast" else network_gpus(wildcards)
 
 
-@asking
-def check_options(wildcards):
-    """Options of `check`: Blender and the experiments of the configuration in use, given files included."""
-    wanted = PLAN.asked_of_machine() | {"offline": CONFIG.offline}
-    named = ["--blender", CONFIG.blender] if CONFIG.blender else []
-    return shlex.join([*named, "--experiments", json.dumps(wanted)])
+def mask_gpus(wildcards):
+    """Resource `gpu` of masks: only kinds that run a network have a use for one."""
+    needs_one = PLAN.entry("masks", wildcards.mask).NETWORK
+    return network_gpus(wildcards) if needs_one else 0
 
 
 @asking

@@ -41,9 +41,16 @@ rule table:
     input:
         scores=table_inputs,
     output:
-        table="results/{task}/{experiment}.json",
+        table=report(
+            "results/{task}/{experiment}.json",
+            caption="../report/table.rst",
+            category="Scores",
+            labels={"experiment": "{experiment}", "what": "table"},
+        ),
     log:
         "results/logs/{task}/{experiment}.log",
+    benchmark:
+        "results/costs/{task}/{experiment}.tsv"
     localrule: True
     params:
         cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),

@@ -24,6 +24,8 @@ rule part_sheets:
         ),
     log:
         "results/logs/figures/{task}/{experiment}/{pose}.log",
+    benchmark:
+        "results/costs/figures/{task}/{experiment}/{pose}/sheets.tsv"
     wildcard_constraints:
         task="coseg",
     resources:
@@ -62,6 +64,8 @@ rule score_chart:
         ),
     log:
         "results/logs/figures/{task}/{experiment}/scores.log",
+    benchmark:
+        "results/costs/figures/{task}/{experiment}/scores.tsv"
     wildcard_constraints:
         task="coseg",
     params:
@@ -90,6 +94,8 @@ rule keypoint_chart:
         ),
     log:
         "results/logs/figures/{task}/{experiment}/scores.log",
+    benchmark:
+        "results/costs/figures/{task}/{experiment}/scores.tsv"
     wildcard_constraints:
         task="keypoints",
     params:
@@ -112,6 +118,8 @@ rule cost_chart:
         ),
     log:
         "results/logs/figures/costs.log",
+    benchmark:
+        "results/costs/figures/costs.tsv"
     localrule: True
     params:
         code=code("cost_chart"),

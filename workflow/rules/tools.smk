@@ -4,7 +4,7 @@
 rule check:
     localrule: True
     params:
-        options=check_options,
+        options=asking(lambda w: PLAN.check_options()),
     shell:
         "{sys.executable} -m semcorr.stages.check --output results/check.json {params.options}"
 

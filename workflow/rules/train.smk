@@ -48,7 +48,31 @@ use rule train as train_autoencoder with:
         model="|".join(AUTOENCODERS) or "(?!)",
 
 
+rule training_chart:
+    input:
+        history="results/models/{model}/history.csv",
+    output:
+        picture=report(
+            "results/figures/models/{model}.png",
+            caption="../report/training.rst",
+            category="Training",
+            labels={"model": "{model}", "what": "curves"},
+        ),
+    log:
+        "results/logs/figures/models/{model}.log",
+    benchmark:
+        "results/costs/figures/models/{model}.tsv"
+    localrule: True
+    params:
+        code=code("training_chart"),
+    message:
+        "training curves of {wildcards.model}"
+    script:
+        "../scripts/training_chart.py"
+
+
 rule models:
     input:
         [f"results/models/{name}/model.json" for name in CONFIG.models],
+        [f"results/figures/models/{name}.png" for name in CONFIG.models],
     localrule: True

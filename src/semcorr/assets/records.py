@@ -113,29 +113,6 @@ def is_present(key: str, assets_dir: Path | str) -> bool:
     return all(path.is_file() and path.stat().st_size == size for path, size in files)
 
 
-def paths_of(key: str, assets_dir: Path | str) -> dict[str, Path]:
-    """Return `{file: path}` of a fetched asset, in the table's order.
-
-    Raises:
-        UserError: if it was not fetched, with the command that does it.
-    """
-    if not is_present(key, assets_dir):
-        raise UserError(
-            f"asset {key!r} is not in {assets_dir}: run "
-            f"python -m semcorr.stages.fetch_asset {key} --output {record_path(key, assets_dir)}"
-        )
-    record = read_record(key, assets_dir)
-    return {row["file"]: Path(assets_dir) / key / row["file"] for row in record["files"]}
-
-
-def path_of(key: str, assets_dir: Path | str, suffix: str = "") -> Path:
-    """Return the one file of a fetched asset that ends with `suffix`."""
-    paths = [path for file, path in paths_of(key, assets_dir).items() if file.endswith(suffix)]
-    if len(paths) != 1:
-        raise UserError(f"asset {key!r} has {len(paths)} files ending with {suffix!r}, expected 1")
-    return paths[0]
-
-
 def state_of(rows: Sequence[AssetRow], assets_dir: Path | str, mirror: str | None = None) -> str:
     """Say without the network where an asset would come from.
 

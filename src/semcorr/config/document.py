@@ -49,7 +49,7 @@ def _sections() -> set[str]:
 
 
 def _by_section() -> dict[str, dict[str, Any]]:
-    sections = {"datasets": None, "renders": {"": Render}, "voxels": {"": Voxel}}
+    sections = {"datasets": None, "renders": {"": Render}, "masks": None, "voxels": {"": Voxel}}
     sections |= {name: None for name in ("latents", "features", "methods", "models")}
     sections |= {name: {"": Experiment} for name in EXPERIMENT_SECTIONS}
     found = kinds_by_section()

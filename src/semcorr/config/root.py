@@ -12,7 +12,10 @@ from semcorr.config.sections import entry_type
 from semcorr.config.voxels import Voxel
 
 EXPERIMENT_SECTIONS = ("coseg", "keypoints")
-VARIANT_SECTIONS = ("datasets", "renders", "voxels", "latents", "features", "methods", "models")
+KIND_SECTIONS = ("datasets", "masks", "latents", "features", "methods", "models")
+VARIANT_SECTIONS = (
+    *("datasets", "renders", "masks", "voxels", "latents", "features", "methods", "models"),
+)
 GLOBAL_KEYS = ("seed", "precision")
 
 
@@ -83,6 +86,17 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
+    def _masks_belong_to_the_views(self):
+        for name, feature in self.features.items():
+            mask = getattr(feature, "mask", None)
+            if mask is not None and self.masks[mask].render != feature.render:
+                raise ValueError(
+                    f"features.{name}.mask: {mask!r} is of views {self.masks[mask].render!r},"
+                    f" the feature is of views {feature.render!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _yaw_search_has_yaws(self):
         for name, method in self.methods.items():
             if method.matcher == "hierarchical" and method.align == "yaw":
@@ -122,9 +136,7 @@ Config = create_model(
     voxels=_section(Voxel),
     coseg=_section(Experiment),
     keypoints=_section(Experiment),
-    **{
-        s: _section(entry_type(s)) for s in ("datasets", "latents", "features", "methods", "models")
-    },
+    **{section: _section(entry_type(section)) for section in KIND_SECTIONS},
 )
 
 

@@ -11,6 +11,16 @@ from semcorr.config import kinds
 from semcorr.config.base import Variant
 
 DISCRIMINATORS = {"methods": "matcher"}
+# Package of semcorr that holds the module of a variant's kind
+PACKAGES = {
+    "datasets": "datasets",
+    "renders": "rendering",
+    "masks": "imaging",
+    "latents": "features",
+    "features": "features",
+    "methods": "matching",
+    "models": "training",
+}
 
 
 def kinds_by_section() -> dict[str, dict[str, type[Variant]]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from semcorr.evaluation.bootstrap import rounded
 
@@ -83,20 +83,13 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(rounded(dict(document)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def render(
-    document: Mapping[str, Any],
-    measure: str = "mean_iou",
-    style: Literal["text", "markdown"] = "text",
-) -> str:
+def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
     """Return a table of one measure: rows methods, columns poses, the best of a column marked `*`.
 
     Args:
         document: of an experiment.
         measure: a number of every summary, such as `mean_iou` or `acc_010`.
-        style: "text" for a terminal, "markdown" for a page (best in bold).
     """
-    if style not in ("text", "markdown"):
-        raise ValueError(f"style: expected 'text' or 'markdown', got {style!r}")
     methods = document["methods"]
     poses = list(dict.fromkeys(pose for summary in methods.values() for pose in summary))
     best = {
@@ -107,24 +100,20 @@ def render(
     }
     rows = [["method", *poses]]
     for name, summary in methods.items():
-        cells = [_cell(summary, pose, measure, best[pose], style) for pose in poses]
+        cells = [_cell(summary, pose, measure, best[pose]) for pose in poses]
         rows.append([name, *cells])
-    return _markdown(rows) if style == "markdown" else _text(rows)
+    return _text(rows)
 
 
 def _has(summary: Mapping[str, Any], pose: str, measure: str) -> bool:
     return pose in summary and summary[pose].get(measure) is not None
 
 
-def _cell(
-    summary: Mapping[str, Any], pose: str, measure: str, best: float | None, style: str
-) -> str:
+def _cell(summary: Mapping[str, Any], pose: str, measure: str, best: float | None) -> str:
     if not _has(summary, pose, measure):
         return "-"
     value = f"{summary[pose][measure]:.3f}"
-    if summary[pose][measure] == best:
-        return f"**{value}**" if style == "markdown" else f"{value}*"
-    return value if style == "markdown" else f"{value} "
+    return f"{value}*" if summary[pose][measure] == best else f"{value} "
 
 
 def _text(rows: list[list[str]]) -> str:
@@ -135,10 +124,4 @@ def _text(rows: list[list[str]]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join(lines) + "\n"
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join(["---"] + ["---:"] * (len(rows[0]) - 1)) + "|")
     return "\n".join(lines) + "\n"

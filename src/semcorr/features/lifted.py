@@ -8,7 +8,7 @@ import numpy as np
 from semcorr.cameras import Cameras
 from semcorr.config.kinds.lifted import Options
 from semcorr.features.image_networks import open_backbone
-from semcorr.features.lifting import LiftOptions, lift, on_background, view_maps
+from semcorr.features.lifting import LiftOptions, cut_out, lift, on_background, view_maps
 from semcorr.features.upstream import Upstream
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.store.items import Arrays
@@ -35,9 +35,12 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
         sites = sites_of(upstream.meshes.read(item_id, SITE_ARRAYS))
         height, width = views["depth"].shape[1:]
         cameras = Cameras(views["cam_from_world"], views["intrinsics"], height, width)
-        pictures = on_background(views["rgba"], options.background)
+        rgba, depth = views["rgba"], views["depth"]
+        if options.mask is not None:
+            rgba, depth = cut_out(rgba, depth, upstream.masks.read(item_id, ("mask",))["mask"])
+        pictures = on_background(rgba, options.background)
         maps = view_maps(backbone, pictures, options.layers, options.size)
-        lifted = lift(maps, views["depth"], cameras, sites.positions, lifting)
+        lifted = lift(maps, depth, cameras, sites.positions, lifting)
         return {"site_features": lifted.features, "hits": lifted.hits.astype(np.int32)}
 
     yield compute

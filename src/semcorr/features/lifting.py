@@ -74,6 +74,29 @@ def on_background(
     return values[..., :3] * alpha + np.float32(_BACKGROUNDS[background]) * (1 - alpha)
 
 
+def cut_out(
+    rgba: UInt8[np.ndarray, "n h w 4"],
+    depth: Float[np.ndarray, "n h w"],
+    mask: UInt8[np.ndarray, "n h w"],
+) -> tuple[UInt8[np.ndarray, "n h w 4"], Float[np.ndarray, "n h w"]]:
+    """Take everything but the mask's pixels out of views: transparent, and hit by no ray.
+
+    Args:
+        rgba: renderings with straight alpha.
+        depth: along the optical axis, 0 = no hit.
+        mask: not 0 where the object is.
+
+    Raises:
+        ItemError: no pixel is both hit and in the mask.
+    """
+    if mask.shape != depth.shape:
+        raise ValueError(f"mask: expected {depth.shape}, got {mask.shape}")
+    inside = mask > 0
+    if not (inside & (depth > 0)).any():
+        raise ItemError("the mask holds no pixel of the shape in any view")
+    return rgba * inside[..., None].astype(np.uint8), np.where(inside, depth, depth.dtype.type(0))
+
+
 def view_maps(
     backbone: Backbone,
     pictures: Float[np.ndarray, "n h w 3"],

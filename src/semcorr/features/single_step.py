@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -177,21 +176,3 @@ def view_conditions(
     """
     used = [prepare_picture(picture, size) for picture in pictures[used_views(len(pictures))]]
     return condition_tokens(encoder, np.stack(used))
-
-
-def pool(features: Float[np.ndarray, "*l c r r r"], factor: int) -> Float[np.ndarray, "*l c s s s"]:
-    """Average over blocks of factor^3 cells, empty cells included (HNSR section 4, step 5).
-
-    Args:
-        features: grids, any leading axes.
-        factor: divides the resolution.
-
-    Returns:
-        float32 grids of resolution r / factor.
-    """
-    if features.shape[-1] % factor:
-        raise ValueError(f"{factor} does not divide {features.shape[-1]} cells")
-    lead = features.shape[:-4]
-    grids = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
-    pooled = F.avg_pool3d(grids.reshape(-1, *features.shape[-4:]), factor)
-    return pooled.reshape(*lead, *pooled.shape[1:]).numpy()

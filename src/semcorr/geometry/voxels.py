@@ -220,28 +220,6 @@ def _unravel(flat: Int[np.ndarray, " n"], resolution: int) -> UInt8[np.ndarray, 
     return np.stack(np.unravel_index(flat, (resolution,) * 3), axis=1).astype(np.uint8)
 
 
-def cell_centres(cells: UInt8[np.ndarray, "n 3"], resolution: int = 64) -> Float[np.ndarray, "n 3"]:
-    """Return the centres (i + 0.5) / R - 0.5 of cells, float32, world frame."""
-    return ((np.asarray(cells, np.float64) + 0.5) / resolution - 0.5).astype(np.float32)
-
-
-def indices_of(
-    points_world: Float[np.ndarray, "n 3"], resolution: int = 64
-) -> UInt8[np.ndarray, "n 3"]:
-    """Return the cell floor(R (x + 0.5)) of every point; points outside take the nearest cell."""
-    cells = np.floor(resolution * (np.asarray(points_world, np.float64) + 0.5))
-    return np.clip(cells, 0, resolution - 1).astype(np.uint8)
-
-
-def coarsen(cells: UInt8[np.ndarray, "n 3"], factor: int) -> UInt8[np.ndarray, "m 3"]:
-    """Return the cells of a grid `factor` times coarser that hold any of `cells`, sorted, once."""
-    if not len(cells):
-        return np.zeros((0, 3), np.uint8)
-    parents = np.asarray(cells, np.int64) // factor
-    side = int(parents.max()) + 1
-    return _unravel(np.unique((parents[:, 0] * side + parents[:, 1]) * side + parents[:, 2]), side)
-
-
 def occupancy(cells: UInt8[np.ndarray, "n 3"], resolution: int = 64) -> Float[np.ndarray, "r r r"]:
     """Return the dense grid of 0 and 1 (float32), axes x, y, z."""
     grid = np.zeros((resolution,) * 3, dtype=np.float32)

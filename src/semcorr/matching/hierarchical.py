@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from semcorr.errors import ItemError, UserError
+from semcorr.errors import UserError
 from semcorr.matching.cells import CellMatches, check_cells, decode, encode, occupied_cells
 from semcorr.matching.cosine import COSINE_EPS
 from semcorr.matching.lift import lift_sites
@@ -56,43 +56,6 @@ def most_levels(side: int) -> int:
     return (side & -side).bit_length()
 
 
-def match_cells(
-    source_grid: Float[np.ndarray, "c r r r"],
-    target_grid: Float[np.ndarray, "c r r r"],
-    source_cells: Int[np.ndarray, "s 3"],
-    target_cells: Int[np.ndarray, "t 3"],
-    levels: int = 3,
-    radius: float = 1.0,
-    mutual: bool = False,
-) -> tuple[CellMatches, ...]:
-    """Match every occupied target cell to an occupied source cell, coarse to fine (HNSR steps 5-8).
-
-    At the coarsest level every source cell is a candidate. Below it a cell's candidates are the
-    children of the source cells that its parent, and the parent's occupied neighbours within
-    `radius`, were matched to. Among equal cosines the lexicographically first source cell wins.
-
-    Args:
-        source_grid: features of all source cells, empty ones included; axes (x, y, z).
-        target_grid: the same of the target.
-        source_cells: occupied source cells of the r^3 grid, any order.
-        target_cells: occupied target cells of the r^3 grid, any order.
-        levels: 1 is the flat nearest neighbour; 2^(levels-1) must divide r.
-        radius: Euclidean, in cells of the parent's level: 0 = the parent alone, 1 = its face
-            neighbours too (published), sqrt(2) = its edge neighbours too.
-        mutual: also search from source to target and mark the matches that agree.
-
-    Returns:
-        One record per level, coarse to fine.
-
-    Raises:
-        ItemError: no occupied cell, or features that are not finite.
-        ValueError: shapes, levels or radius do not fit.
-    """
-    _check_grids(source_grid, target_grid)
-    source, target = pool_levels(source_grid, levels), pool_levels(target_grid, levels)
-    return match_pooled(source, target, source_cells, target_cells, radius, mutual)
-
-
 def match_pooled(
     source_grids: tuple[Float[np.ndarray, "c q q q"], ...],
     target_grids: tuple[Float[np.ndarray, "c q q q"], ...],
@@ -101,7 +64,29 @@ def match_pooled(
     radius: float = 1.0,
     mutual: bool = False,
 ) -> tuple[CellMatches, ...]:
-    """Do what `match_cells` does, from grids that are pooled already (coarse to fine)."""
+    """Match every occupied target cell to an occupied source cell, coarse to fine (HNSR steps 6-8).
+
+    At the coarsest level every source cell is a candidate. Below it a cell's candidates are the
+    children of the source cells that its parent, and the parent's occupied neighbours within
+    `radius`, were matched to. Among equal cosines the lexicographically first source cell wins.
+
+    Args:
+        source_grids: features of all source cells, empty ones included, pooled (`pool_levels`), coarse
+            to fine; axes (x, y, z). A single one gives the flat nearest neighbour.
+        target_grids: the same of the target.
+        source_cells: occupied source cells of the finest grid, any order.
+        target_cells: occupied target cells of the finest grid, any order.
+        radius: Euclidean, in cells of the parent's level: 0 = the parent alone, 1 = its face
+            neighbours too (published), sqrt(2) = its edge neighbours too.
+        mutual: also search from source to target and mark the matches that agree.
+
+    Returns:
+        One record per level, coarse to fine.
+
+    Raises:
+        ItemError: no occupied cell.
+        ValueError: cells or radius do not fit.
+    """
     if not radius >= 0:
         raise ValueError(f"radius: expected a number >= 0, got {radius}")
     source = _sides(source_grids, source_cells, "source_cells")
@@ -120,16 +105,6 @@ def match_pooled(
             CellMatches(resolution, target_of_level, source_of_level, cosine, gap, agrees)
         )
     return tuple(records)
-
-
-def _check_grids(source_grid: np.ndarray, target_grid: np.ndarray) -> None:
-    if source_grid.ndim != 4 or len(set(source_grid.shape[1:])) != 1:
-        raise ValueError(f"source_grid: expected (c, r, r, r), got {source_grid.shape}")
-    if target_grid.shape != source_grid.shape:
-        raise ValueError(f"target_grid: expected {source_grid.shape}, got {target_grid.shape}")
-    for name, grid in (("source_grid", source_grid), ("target_grid", target_grid)):
-        if not np.isfinite(grid).all():
-            raise ItemError(f"{name}: features hold NaN or infinite values")
 
 
 def _sides(grids: tuple[np.ndarray, ...], cells: np.ndarray, what: str) -> list[_Side]:

@@ -1,15 +1,12 @@
 """Reading weights without ever running code from a file, and loading them strictly."""
 
-import json
 import logging
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from semcorr.errors import UserError
@@ -68,33 +65,6 @@ def _read_torch(path: Path, keep: Callable[[str], bool]) -> dict[str, Tensor]:
     return {key: value for key, value in content.items() if keep(key)}
 
 
-def read_model_json(path: str | Path) -> tuple[str, dict[str, Any]]:
-    """Read the description `{"name": class, "args": constructor arguments}` beside a weights file.
-
-    Args:
-        path: the weights file or the json itself.
-
-    Returns:
-        Class name and constructor arguments.
-
-    Raises:
-        UserError: the json is missing or is not of that form.
-    """
-    path = Path(path).with_suffix(".json")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: missing; it must lie beside the weights") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a json file ({error})") from error
-    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
-        raise UserError(f'{path}: expected {{"name": class, "args": {{...}}}}')
-    args = content.get("args", {})
-    if not isinstance(args, dict):
-        raise UserError(f"{path}: `args` must be a mapping of constructor arguments")
-    return content["name"], args
-
-
 def load_strict(
     module: nn.Module,
     tensors: Mapping[str, Tensor],
@@ -139,20 +109,3 @@ def load_strict(
         value.requires_grad_(name in trainable)
     log.debug("loaded %d tensors from %s", len(state), source)
     return module.eval()
-
-
-def save_network(
-    path: str | Path, tensors: Mapping[str, Tensor], name: str, args: Mapping[str, Any]
-) -> None:
-    """Write `<path>` (safetensors) and the json beside it, the container of the released networks.
-
-    Args:
-        path: `.safetensors` file; its folder exists.
-        tensors: written in their own types.
-        name: class name in the json.
-        args: constructor arguments in the json.
-    """
-    path = Path(path)
-    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path)
-    text = json.dumps({"name": name, "args": dict(args)}, indent=2, sort_keys=True)
-    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")

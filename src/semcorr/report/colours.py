@@ -8,21 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from semcorr.transfer.colours import label_palette, transfer_colours
+
 # HNSR section 6.1: the label palette of the published figures
-LABEL_PALETTE = np.array(
-    [
-        (196, 151, 178),
-        (241, 215, 126),
-        (147, 148, 231),
-        (215, 99, 100),
-        (177, 206, 70),
-        (95, 151, 210),
-        (239, 122, 109),
-        (99, 227, 152),
-        (157, 195, 231),
-    ],
-    dtype=np.uint8,
-)
+LABEL_PALETTE = np.rint(255 * label_palette(9)).astype(np.uint8)
 NO_MATCH = np.array((158, 158, 162), dtype=np.uint8)  # unmatched, unlabelled, no confidence
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow (unreadable on white), reordered;
@@ -57,17 +46,6 @@ def label_colours(labels: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n 3"]:
     return np.where(labels[:, None] < 0, NO_MATCH, np.rint(colours)).astype(np.uint8)
 
 
-def spatial_rainbow(points: Float[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
-    """Colours of positions as published: mean of one linear blend an axis (HNSR section 6.1).
-
-    Red to cyan along x, green to magenta along y, blue to yellow along z, over the points' box.
-    """
-    unit = _unit_box(points, 1e-8)
-    start = np.eye(3) * 255.0
-    blends = start[None] + unit[:, :, None] * (255.0 - 2.0 * start)[None]
-    return np.rint(blends.mean(axis=1)).astype(np.uint8)
-
-
 def position_colours(
     points: Float[np.ndarray, "n 3"], box: Float[np.ndarray, "2 3"] | None = None
 ) -> UInt8[np.ndarray, "n 3"]:
@@ -95,8 +73,8 @@ def carried_colours(
     source_colours: UInt8[np.ndarray, "v 3"], target_to_source: Int[np.ndarray, " n"]
 ) -> UInt8[np.ndarray, "n 3"]:
     """Give each target element the colour of its source element; grey where there is none (-1)."""
-    colours = np.asarray(source_colours)[np.maximum(target_to_source, 0)]
-    return np.where(np.asarray(target_to_source)[:, None] < 0, NO_MATCH, colours).astype(np.uint8)
+    # bytes are exact in float32
+    return transfer_colours(source_colours, target_to_source, missing=NO_MATCH).astype(np.uint8)
 
 
 def confidence_range(confidence: Float[np.ndarray, " n"]) -> tuple[float, float]:

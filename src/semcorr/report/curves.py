@@ -25,6 +25,8 @@ from semcorr.report.charts import (
 from semcorr.report.colours import BASELINE_COLOURS, METHOD_PALETTE, method_colours
 
 NO_NAMES: Mapping[str, str] = {}
+# Of training curves: more would not be read
+PANELS_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -87,24 +89,33 @@ def accuracy_curves(
 def training_curves(
     panels: Mapping[str, Mapping[str, Series]],
     *,
+    title: str = "",
     names: Mapping[str, str] = NO_NAMES,
     kind: str = "png",
 ) -> bytes:
-    """Losses over steps, one panel a network; a logarithmic axis where they fall tenfold.
+    """Measures over steps, a panel each; a logarithmic axis where they change tenfold.
 
     Faint: every logged value; strong: their running mean over a fiftieth of the run.
 
     Args:
-        panels: network -> loss name ("total", "validation" ...) -> values over steps.
-        names: loss name -> label.
+        panels: measure -> line ("training", "held out" ...) -> values over steps.
+        title: heading of the picture.
+        names: line -> label.
         kind: png or svg.
     """
+    columns = min(len(panels), PANELS_A_ROW)
+    rows = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(0.4 + 3.9 * len(panels), 3.0)
-        grid = figure.subplots(1, len(panels), squeeze=False)[0]
-        shades, ends = [], []
-        for axes, (title, lines) in zip(grid, panels.items(), strict=True):
-            colours = dict(zip(lines, _cycle(len(lines)), strict=True))
+        figure = new_figure(0.4 + 3.9 * columns, 3.0 * rows)
+        figure.suptitle(title)
+        axes_of_all = figure.subplots(rows, columns, squeeze=False).ravel()
+        grid = axes_of_all[: len(panels)]
+        for axes in axes_of_all[len(panels) :]:
+            axes.set_visible(False)
+        all_names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+        colours = dict(zip(all_names, _cycle(len(all_names)), strict=True))
+        ends = []
+        for axes, (measure, lines) in zip(grid, panels.items(), strict=True):
             last = {}
             for name, line in lines.items():
                 smooth = running_mean(line.y, max(1, len(line.y) // 50))
@@ -115,15 +126,13 @@ def training_curves(
             values = values[np.isfinite(values)]
             if values.min() > 0 and values.max() > 10 * values.min():
                 plain_log_axis(axes)
-            axes.set(title=title, xlabel="step")
+            axes.set(title=measure, xlabel="step")
             axes.margins(x=0.0)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
             axes.grid(axis="y", color=FAINT, linewidth=0.5)
-            shades.append(colours)
             ends.append(last)
-        grid[0].set_ylabel("loss")
         figure.draw_without_rendering()
-        for axes, colours, last in zip(grid, shades, ends, strict=True):
+        for axes, last in zip(grid, ends, strict=True):
             label_ends(axes, last, colours, names)
         return figure_bytes(figure, kind)
 

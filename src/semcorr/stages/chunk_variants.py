@@ -1,33 +1,42 @@
-"""Stages whose work is a kind's module: latents and features share everything but the section's name."""
+"""Stages whose work is a kind's module: masks, latents and features differ by the section's name only."""
 
 from importlib import import_module
+from types import ModuleType
 
 from semcorr.config.load import entry_of
+from semcorr.config.sections import PACKAGES
 from semcorr.features.upstream import Upstream
 from semcorr.networks.weight_files import weight_files
 from semcorr.stages.job import StageJob
 from semcorr.store.chunk import ChunkReader, write_chunk
 
-READERS = ("renders", "voxels", "latents")
+READERS = ("renders", "masks", "voxels", "latents")
+
+# What a kind's arrays lie on -> frame and units
+FORMS = {
+    "pixels": ("pixels of the views", "1 = object"),
+    "grid": ("voxel grid, per yaw", "none: activations of a network"),
+    "sites": ("sites of the mesh: vertices, then samples", "none: activations of a network"),
+}
 
 
 def write_variant(job: StageJob, section: str) -> None:
-    """Compute one chunk with `semcorr.features.<kind>`.
+    """Compute one chunk with the module of the variant's kind.
 
     That module has `extractor(entry, upstream)`, a context manager that loads what it needs and yields the
     function id -> arrays, and `RAGGED`, the names of arrays whose first axis differs between items.
     """
     entry = entry_of(section, job.cfg)
-    module = import_module(f"semcorr.features.{entry.kind}")
+    module = kind_module(section, entry.kind)
     upstream = upstream_of(job)
-    is_grid = getattr(entry, "FORM", "grid") == "grid"
+    frame, units = FORMS[entry.FORM]
     weights = {n: weight_files(path).sha256 for n, path in upstream.weights.items()}
     if getattr(entry, "untrained", False):
         weights.pop("weights", None)  # only the sizes of the network are read there
     described = job.chunk_job(
         ragged=module.RAGGED,
-        frame="voxel grid, per yaw" if is_grid else "sites of the mesh: vertices, then samples",
-        units="none: activations of a network",
+        frame=frame,
+        units=units,
         weights=weights,
     )
     write_chunk(
@@ -35,6 +44,11 @@ def write_variant(job: StageJob, section: str) -> None:
         lambda missing: module.extractor(entry, upstream),
         unit="shape",
     )
+
+
+def kind_module(section: str, kind: str) -> ModuleType:
+    """Return the module that implements a kind, e.g. `semcorr.features.lifted`."""
+    return import_module(f"semcorr.{PACKAGES[section]}.{kind}")
 
 
 def upstream_of(job: StageJob) -> Upstream:

@@ -5,7 +5,6 @@ jobs would cost more than the work.
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from semcorr.config.base import Variant
@@ -14,6 +13,7 @@ from semcorr.features.upstream import Upstream
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, from_arrays, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
+from semcorr.stages.chunk_variants import kind_module
 from semcorr.stages.job import Runtime
 from semcorr.stages.render import cameras_of, open_renderer, to_arrays
 from semcorr.stages.voxels import voxels_of
@@ -71,9 +71,12 @@ class MemoryChain:
         """Return the items of a variant, computing them at the first use."""
         if (section, name) not in self._done:
             entry = getattr(self._config, section)[name]
-            compute = {"renders": self._render, "voxels": self._voxels}.get(section, self._extract)
+            if section in ("renders", "voxels"):
+                items = {"renders": self._render, "voxels": self._voxels}[section](entry)
+            else:
+                items = self._extract(section, entry)
             attributes = {"cfg": entry.model_dump(mode="json")}
-            self._done[section, name] = MemoryReader(compute(entry), attributes)
+            self._done[section, name] = MemoryReader(items, attributes)
         return self._done[section, name]
 
     def _render(self, entry) -> dict[str, Arrays]:
@@ -92,8 +95,8 @@ class MemoryChain:
             found[item_id] = voxels_of(arrays["vertices"].astype("float64"), arrays["faces"], entry)
         return found
 
-    def _extract(self, entry) -> dict[str, Arrays]:
-        module = import_module(f"semcorr.features.{entry.kind}")
+    def _extract(self, section: str, entry) -> dict[str, Arrays]:
+        module = kind_module(section, entry.kind)
         readers, weights = {}, {}
         for field, section, name in entry.references():
             if section == "weights":

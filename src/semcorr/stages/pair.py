@@ -18,6 +18,7 @@ from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
 from semcorr.seeds import seed_of
+from semcorr.stages.cost_record import cost_record
 from semcorr.stages.job import Runtime, StageJob, run_alone
 from semcorr.stages.match import naming
 from semcorr.stages.memory_chain import MemoryChain
@@ -63,15 +64,18 @@ def match_pairs(job: StageJob) -> Iterator[Path]:
     """
     config = validate(job.config, asset_keys())
     requests = read_requests(job.cfg)
-    methods = PairMethods(config, job.runtime, Path("results"))
+    results = Path("results")
+    methods = PairMethods(config, job.runtime, results)
     choice = None
     failed = []
     for request in requests:
         try:
-            pair = _load_pair(request, config.seed)
-            if choice is None:  # after the files: weights may have to be fetched
-                choice = _choose(methods, request.method)
-            yield _run(pair, choice, methods, config, job.runtime)
+            with cost_record(results / f"costs/pair/{request.name}.tsv"):
+                pair = _load_pair(request, config.seed)
+                if choice is None:  # after the files: weights may have to be fetched
+                    choice = _choose(methods, request.method)
+                page = _run(pair, choice, methods, config, job.runtime)
+            yield page
         except ItemError as error:
             if len(requests) == 1:
                 raise UserError(str(error)) from None

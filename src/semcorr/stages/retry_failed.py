@@ -15,7 +15,8 @@ from semcorr.store.pack import PackedReader
 log = logging.getLogger(__name__)
 
 SECTIONS = "meshes truth renders masks depth voxels latents features matches".split()
-TASKS = "coseg keypoints".split()
+# Folders of results that name their inputs: scores and tables by task, coloured meshes
+RESULTS = "coseg keypoints exports".split()
 
 
 def run(results: Path) -> int:
@@ -52,14 +53,14 @@ def _has_failed(manifest: Path) -> bool:
 
 
 def _edges(results: Path) -> Iterator[tuple[Path, set[Path]]]:
-    """Yield (result, the files it was computed from) of all chunks, indices, scores and tables."""
+    """Yield (result, the files it was computed from) of all chunks, indices, scores, tables and exports."""
     for manifest, store in chunks(results):
         yield manifest, _inside(results, PackedReader(store).attributes.get("inputs", {}))
     for path in sorted((results / "datasets").glob("*/index.parquet")):
         sections = (results / section / path.parent.name for section in ("meshes", "truth"))
         yield path, {manifest for folder in sections for manifest in folder.glob("*.json")}
-    for task in TASKS:
-        for path in sorted((results / task).rglob("*.json")):
+    for folder in RESULTS:
+        for path in sorted((results / folder).rglob("*.json")):
             yield path, _inside(results, read_json(path).get("inputs", {}))
 
 

@@ -65,16 +65,6 @@ def label_palette(count: int) -> Float[np.ndarray, "n 3"]:
     return np.array(published + further, dtype=np.float64).reshape(count, 3)
 
 
-def label_colours(
-    labels: Int[np.ndarray, " n"], count: int | None = None
-) -> Float[np.ndarray, "n 3"]:
-    """Return float32 RGB of labels; grey for -1."""
-    labels = np.asarray(labels, np.int64)
-    count = int(labels.max(initial=-1)) + 1 if count is None else count
-    table = np.concatenate([label_palette(count), [UNLABELLED]])
-    return table[np.where(labels < 0, count, labels)].astype(np.float32)
-
-
 def transfer_colours(
     source_colours: Float[np.ndarray, "s 3"],
     target_to_source: Int[np.ndarray, " t"],
@@ -83,9 +73,12 @@ def transfer_colours(
     """Return the colour of every target element's source element.
 
     Args:
-        source_colours: RGB in 0..1 per source element.
+        source_colours: RGB per source element, in any scale.
         target_to_source: -1 = no match.
-        missing: colour of elements without a match.
+        missing: colour of elements without a match, in the same scale.
+
+    Returns:
+        (t, 3) float32.
     """
     source_colours = np.asarray(source_colours, np.float32)
     if source_colours.ndim != 2 or source_colours.shape[1] != 3:

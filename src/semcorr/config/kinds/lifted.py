@@ -16,6 +16,10 @@ class Options(Variant):
 
     kind: Literal["lifted"]
     render: Annotated[Name, RefersTo("renders")]
+    mask: Annotated[Name, RefersTo("masks")] | None = Field(
+        None,
+        description="of the same views: only its pixels are the object; none = all that is hit",
+    )
     backbone: Name = Field(description="name in the backbone registry (a module of networks/zoo)")
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
     size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")

@@ -1,6 +1,6 @@
 """Latents of TRELLIS' sparse-structure VAE encoder (HNSR step 1)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ SECTION = "latents"
 
 class Options(Variant):
     """Mean of the sparse-structure encoder on surface voxels."""
+
+    FORM: ClassVar[Literal["grid"]] = "grid"
 
     kind: Literal["trellis_ss"]
     voxel: Annotated[Name, RefersTo("voxels")]

@@ -11,7 +11,7 @@ from torch import nn
 
 from semcorr.errors import UserError
 from semcorr.networks.attention import Backend, resolve_backend
-from semcorr.networks.checkpoints import load_strict, read_model_json, read_tensors
+from semcorr.networks.checkpoints import load_strict, read_tensors
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
 from semcorr.networks.trellis.vae import SparseStructureDecoder, SparseStructureEncoder
 
@@ -37,30 +37,6 @@ class Placement:
     attention: Backend = "auto"
 
 
-def load_network(
-    path: str | Path, expect: str, blocks: int | None = None, placement: Placement | None = None
-) -> nn.Module:
-    """Load one network from `<path>` (safetensors) and the json beside it.
-
-    Args:
-        path: weights file.
-        expect: class name that the caller needs, e.g. "SparseStructureFlowModel".
-        blocks: of a flow network, load only so many first blocks (no velocity then).
-        placement: where it computes; the CPU in float32 by default.
-
-    Returns:
-        The network, in evaluation mode, without gradients.
-
-    Raises:
-        UserError: another class, unknown arguments, a missing or unexpected key, a wrong shape; the
-            message names the file and the key.
-    """
-    name, args = read_model_json(path)
-    if name != expect:
-        raise UserError(f"{Path(path).with_suffix('.json')}: holds a {name}, a {expect} is needed")
-    return network_from(name, args, path, blocks, placement)
-
-
 def network_from(
     name: str,
     args: Mapping[str, Any],
@@ -68,7 +44,22 @@ def network_from(
     blocks: int | None = None,
     placement: Placement | None = None,
 ) -> nn.Module:
-    """Load one network whose class and arguments are known; see `load_network`."""
+    """Load one network from the file of its tensors.
+
+    Args:
+        name: class, e.g. "SparseStructureFlowModel".
+        args: its constructor arguments.
+        path: weights file.
+        blocks: of a flow network, load only so many first blocks (no velocity then).
+        placement: where it computes; the CPU in float32 by default.
+
+    Returns:
+        The network, in evaluation mode, without gradients.
+
+    Raises:
+        UserError: unknown class or arguments, a missing or unexpected key, a wrong shape; the message
+            names the file and the key.
+    """
     placement = placement or Placement()
     backend = resolve_backend(placement.attention, placement.device)
     depth = args.get("num_blocks")

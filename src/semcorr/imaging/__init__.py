@@ -1,0 +1,1 @@
+"""Pictures turned into pictures: masks of the object, one module per kind."""
