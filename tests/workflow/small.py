@@ -126,6 +126,7 @@ CONFIG: dict[str, Any] = {
         },
         "encoder": {
             "kind": "multiview_contrastive",
+            "backbone": "tiny_vit",
             "dataset": "extra",
             "render": "placed",
             "samples": 4,
