@@ -8,6 +8,8 @@ rule index:
         index="results/datasets/{dataset}/index.parquet",
     log:
         "results/logs/datasets/{dataset}.log",
+    benchmark:
+        "results/costs/datasets/{dataset}.tsv"
     localrule: True
     params:
         cfg=cfg("datasets", "dataset"),
