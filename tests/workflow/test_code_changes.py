@@ -67,7 +67,7 @@ def starting(before, *prefixes):
 LOGIC = {
     "an image network": (
         ("networks/zoo/tiny_vit.py", "SPEC = ", "UNUSED = 1\nSPEC = "),
-        ["results/features/lifted/", "results/features/states/"],
+        ["results/features/lifted/", "results/features/masked/", "results/features/states/"],
     ),
     "a matcher": (
         ("matching/nearest.py", "def match(", "UNUSED = 1\n\n\ndef match("),
@@ -87,7 +87,7 @@ LOGIC = {
     ),
     "the version of a kind of feature": (
         ("features/lifted.py", "VERSION = 1", "VERSION = 2"),
-        ["results/features/lifted/"],
+        ["results/features/lifted/", "results/features/masked/"],
     ),
     "the version of a kind of latent": (
         ("features/trellis_ss.py", "VERSION = 1", "VERSION = 2"),
@@ -96,6 +96,10 @@ LOGIC = {
     "the version of the stage of renders": (
         ("stages/render.py", "VERSION = 1", "VERSION = 2"),
         ["results/renders/"],
+    ),
+    "a kind of mask": (
+        ("imaging/alpha.py", "RAGGED = ", "UNUSED = 1\nRAGGED = "),
+        ["results/masks/outline/"],
     ),
     "a data set's kind": (
         ("datasets/turned.py", "def open_meshes", "UNUSED = 1\n\n\ndef open_meshes"),
