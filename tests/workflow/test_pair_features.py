@@ -16,6 +16,7 @@ from semcorr.assets.table import COLUMNS, asset_keys
 from semcorr.config.load import dump, validate
 from semcorr.datasets.procedural import generate
 from semcorr.errors import UserError
+from semcorr.features import image_networks
 from semcorr.stages import pair
 from semcorr.stages.job import Runtime, StageJob
 from semcorr.stages.memory_chain import MemoryChain
@@ -184,10 +185,13 @@ def test_a_method_on_an_untrained_model_says_so(folder, no_network):
 # -- whole runs -------------------------------------------------------------------------------
 
 
-def run(config, **keys):
-    cfg = {"source": "chair_0.ply", "target": "chair_1.ply"} | keys
+def pages_of(config, **keys):
     runtime = Runtime(device="cpu", offline=True)
-    (page,) = pair.match_pairs(StageJob({}, {}, cfg, config=dump(config), runtime=runtime))
+    return list(pair.match_pairs(StageJob({}, {}, keys, config=dump(config), runtime=runtime)))
+
+
+def run(config, **keys):
+    (page,) = pages_of(config, **{"source": "chair_0.ply", "target": "chair_1.ply"} | keys)
     return page, json.loads((page.parent / "scores.json").read_text())
 
 
@@ -208,6 +212,23 @@ def test_pair_with_auto_tells_the_method_its_reasons_and_its_limits(folder, enco
     assert not any("tiny weights" in warning for warning in scores["warnings"])
 
 
+def test_a_list_of_pairs_loads_the_network_once(folder, encoder, no_network, monkeypatch):
+    put(folder, KEYS[0], encoder)
+    loaded = []
+    real = image_networks.load_backbone
+    monkeypatch.setattr(
+        image_networks, "load_backbone", lambda *a, **k: loaded.append(a[0]) or real(*a, **k)
+    )
+    (folder / "list.csv").write_text(
+        "source,target\nchair_0.ply,chair_1.ply\nchair_1.ply,chair_0.ply\n"
+    )
+    pages = pages_of(configuration(), pairs="list.csv")
+    assert len(pages) == 2 and len(loaded) == 1
+    alone, _ = run(configuration(), source="chair_1.ply", target="chair_0.ply", out="alone")
+    in_list, by_itself = (np.load(p.with_name("target_to_source.npy")) for p in (pages[1], alone))
+    np.testing.assert_array_equal(in_list, by_itself)
+
+
 # -- the chain in memory ----------------------------------------------------------------------
 
 
@@ -223,8 +244,9 @@ def test_the_chain_in_memory_gives_what_the_stages_store(prepared, method):
     )
     arrays = {item_id: meshes.read(item_id) for item_id in ("c", "d")}
     chain = MemoryChain(
-        config, Runtime(device="cpu"), lambda name: Path(root / f"assets/{name}.json"), arrays
+        config, Runtime(device="cpu"), lambda name: Path(root / f"assets/{name}.json")
     )
+    chain.take(arrays)
     for item_id in ("c", "d"):
         shape, stored = chain.shape(entry, item_id), features.read(item_id)
         for name in ("site_features", "grids"):

@@ -4,8 +4,10 @@ Runs the code of the chunk stages on readers that keep their items in memory: fo
 jobs would cost more than the work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from semcorr.config.base import Variant
 from semcorr.config.root import Config
@@ -21,28 +23,63 @@ from semcorr.store.items import Arrays
 from semcorr.store.memory import MemoryReader
 
 
+class LazyReader:
+    """Reads like a `ChunkReader`; an item is computed when it is first read.
+
+    Args:
+        compute: id -> arrays.
+        attributes: what a store would carry.
+    """
+
+    def __init__(self, compute: Callable[[str], Arrays], attributes: dict[str, Any]):
+        self._compute, self.attributes = compute, attributes
+        self._items: dict[str, Arrays] = {}
+
+    def read(self, item_id: str, names: Iterable[str] | None = None) -> Arrays:
+        """Return an item's arrays (all, or those named)."""
+        if item_id not in self._items:
+            self._items[item_id] = self._compute(item_id)
+        arrays = self._items[item_id]
+        return {name: arrays[name] for name in (names or arrays)}
+
+    def forget(self) -> None:
+        """Drop all items."""
+        self._items.clear()
+
+
 class MemoryChain:
-    """Computes what a method needs of some shapes; every variant once.
+    """Computes what a method needs of some shapes; networks stay loaded until the chain is closed.
 
     Args:
         config: validated configuration; backends of renders are replaced by the ray caster.
         runtime: device, threads ...
         weights: name of weights -> their small JSON on disk.
-        meshes: id -> arrays of `geometry.mesh_arrays`.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        runtime: Runtime,
-        weights: Callable[[str], Path],
-        meshes: dict[str, Arrays],
-    ):
+    def __init__(self, config: Config, runtime: Runtime, weights: Callable[[str], Path]):
         self._config = config
         self._runtime = runtime
         self._weights = weights
-        self._meshes = MemoryReader(meshes)
-        self._done: dict[tuple[str, str], MemoryReader] = {}
+        self._meshes = MemoryReader({})
+        self._variants: dict[tuple[str, str], LazyReader] = {}
+        self._opened = ExitStack()
+
+    def __enter__(self) -> "MemoryChain":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._opened.close()
+
+    def take(self, meshes: dict[str, Arrays]) -> None:
+        """Go on with other shapes; those before are forgotten.
+
+        Args:
+            meshes: id -> arrays of `geometry.mesh_arrays`.
+        """
+        self._meshes.items.clear()
+        self._meshes.items.update(meshes)
+        for reader in self._variants.values():
+            reader.forget()
 
     def shape(self, method: Variant, item_id: str) -> Shape:
         """Return what a matcher reads of a shape."""
@@ -67,42 +104,41 @@ class MemoryChain:
             "voxel_resolution": self._config.voxels[latent.voxel].resolution,
         }
 
-    def variant(self, section: str, name: str) -> MemoryReader:
-        """Return the items of a variant, computing them at the first use."""
-        if (section, name) not in self._done:
+    def variant(self, section: str, name: str) -> LazyReader:
+        """Return the reader of a variant, opening what it needs at the first use."""
+        if (section, name) not in self._variants:
             entry = getattr(self._config, section)[name]
-            if section in ("renders", "voxels"):
-                items = {"renders": self._render, "voxels": self._voxels}[section](entry)
-            else:
-                items = self._extract(section, entry)
+            open_one = {"renders": self._renderer, "voxels": self._voxeliser}.get(section)
+            compute = open_one(entry) if open_one else self._extractor(section, entry)
             attributes = {"cfg": entry.model_dump(mode="json")}
-            self._done[section, name] = MemoryReader(items, attributes)
-        return self._done[section, name]
+            self._variants[section, name] = LazyReader(compute, attributes)
+        return self._variants[section, name]
 
-    def _render(self, entry) -> dict[str, Arrays]:
+    def _renderer(self, entry) -> Callable[[str], Arrays]:
         entry = entry.model_copy(update={"backend": "raycast"})
         cameras = cameras_of(entry)
-        with open_renderer(entry, self._runtime) as renderer:
-            return {
-                i: to_arrays(renderer.render(from_arrays(self._meshes.read(i)), cameras, name=i))
-                for i in self._meshes.ids
-            }
+        renderer = self._opened.enter_context(open_renderer(entry, self._runtime))
 
-    def _voxels(self, entry) -> dict[str, Arrays]:
-        found = {}
-        for item_id in self._meshes.ids:
+        def compute(item_id: str) -> Arrays:
+            mesh = from_arrays(self._meshes.read(item_id))
+            return to_arrays(renderer.render(mesh, cameras, name=item_id))
+
+        return compute
+
+    def _voxeliser(self, entry) -> Callable[[str], Arrays]:
+        def compute(item_id: str) -> Arrays:
             arrays = self._meshes.read(item_id)
-            found[item_id] = voxels_of(arrays["vertices"].astype("float64"), arrays["faces"], entry)
-        return found
+            return voxels_of(arrays["vertices"].astype("float64"), arrays["faces"], entry)
 
-    def _extract(self, section: str, entry) -> dict[str, Arrays]:
-        module = kind_module(section, entry.kind)
+        return compute
+
+    def _extractor(self, section: str, entry) -> Callable[[str], Arrays]:
         readers, weights = {}, {}
-        for field, section, name in entry.references():
-            if section == "weights":
+        for field, where, name in entry.references():
+            if where == "weights":
                 weights[field] = self._weights(name)
             else:
-                readers[section] = self.variant(section, name)
+                readers[where] = self.variant(where, name)
         upstream = Upstream(
             meshes=self._meshes,
             **readers,
@@ -113,5 +149,5 @@ class MemoryChain:
             attention=self._runtime.attention,
             threads=self._runtime.threads,
         )
-        with module.extractor(entry, upstream) as compute:
-            return {item_id: compute(item_id) for item_id in self._meshes.ids}
+        module = kind_module(section, entry.kind)
+        return self._opened.enter_context(module.extractor(entry, upstream))

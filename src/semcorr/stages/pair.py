@@ -11,7 +11,6 @@ import numpy as np
 
 from semcorr.assets.table import asset_keys
 from semcorr.config.load import validate
-from semcorr.config.root import Config
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.frames import normalise
 from semcorr.geometry.mesh import Mesh
@@ -19,7 +18,7 @@ from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
 from semcorr.seeds import seed_of
 from semcorr.stages.cost_record import cost_record
-from semcorr.stages.job import Runtime, StageJob, run_alone
+from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.match import naming
 from semcorr.stages.memory_chain import MemoryChain
 from semcorr.stages.pair_annotations import Annotations, read_annotations
@@ -68,19 +67,20 @@ def match_pairs(job: StageJob) -> Iterator[Path]:
     methods = PairMethods(config, job.runtime, results)
     choice = None
     failed = []
-    for request in requests:
-        try:
-            with cost_record(results / f"costs/pair/{request.name}.tsv"):
-                pair = _load_pair(request, config.seed)
-                if choice is None:  # after the files: weights may have to be fetched
-                    choice = _choose(methods, request.method)
-                page = _run(pair, choice, methods, config, job.runtime)
-            yield page
-        except ItemError as error:
-            if len(requests) == 1:
-                raise UserError(str(error)) from None
-            log.error("%s: %s", request.label, error)
-            failed.append(request.label)
+    with MemoryChain(config, job.runtime, methods.weights) as chain:
+        for request in requests:
+            try:
+                with cost_record(results / f"costs/pair/{request.name}.tsv"):
+                    pair = _load_pair(request, config.seed)
+                    if choice is None:  # after the files: weights may have to be fetched
+                        choice = _choose(methods, request.method)
+                    page = _run(pair, choice, chain, config.seed)
+                yield page
+            except ItemError as error:
+                if len(requests) == 1:
+                    raise UserError(str(error)) from None
+                log.error("%s: %s", request.label, error)
+                failed.append(request.label)
     if failed:
         raise UserError(f"{len(failed)} of {len(requests)} pairs failed: {'; '.join(failed[:5])}")
 
@@ -123,13 +123,11 @@ def _choose(methods: PairMethods, asked: str) -> Choice:
     return choice
 
 
-def _run(
-    pair: LoadedPair, choice: Choice, methods: PairMethods, config: Config, runtime: Runtime
-) -> Path:
+def _run(pair: LoadedPair, choice: Choice, chain: MemoryChain, seed: int) -> Path:
     request, arrays = pair.request, {side: mesh.arrays for side, mesh in pair.meshes.items()}
-    chain = MemoryChain(config, runtime, methods.weights, arrays)
+    chain.take(arrays)
     matcher = import_module(f"semcorr.matching.{choice.entry.matcher}")
-    seed = seed_of(config.seed, "pair", request.source.name, request.target.name)
+    seed = seed_of(seed, "pair", request.source.name, request.target.name)
     log.info("%s: features of both meshes", choice.name)
     shapes = {side: chain.shape(choice.entry, side) for side in ("source", "target")}
     log.info("%s: matching", choice.name)
