@@ -142,7 +142,7 @@ def same_as(work, prepared):
 
 def test_every_stage_and_snakemake_itself_killed(work, prepared, dice):
     """One kill in every per-chunk stage: of the job, of Snakemake alone, or of everything at once."""
-    kinds = ["job"] * 4 + ["snakemake"] * 2 + ["everything"]
+    kinds = ["job"] * 5 + ["snakemake"] * 2 + ["everything"]
     dice.shuffle(kinds)
     kind_of = dict(zip(STAGES, kinds, strict=True))
     killer, while_writing = Killer(work, dice), 0
