@@ -91,7 +91,7 @@ def test_submitted_lines(cluster, prepared):
     run, calls = submit(cluster, *small.TARGETS)
     assert run.code == 0, run.text
     rules = {job["rule"] for job in plan.jobs if job["outputs"]}
-    local = {"table", "cost_chart", "index"}
+    local = {"table", "cost_chart", "index", "training_chart"}
     assert {call["rule"] for call in calls} == rules - local
     assert {"meshes", "truth", "render", "voxels", "match", "score", "fetch_asset"} <= rules
     assert GPU_RULES <= rules
