@@ -133,7 +133,9 @@ def test_a_finished_job_is_adopted_not_computed_again(tmp_path):
         raise AssertionError("computed again")
         yield
 
+    before = (tmp_path / "0.json").read_bytes()
     write_chunk(job_in(tmp_path), never)
+    assert (tmp_path / "0.json").read_bytes() == before
 
 
 def test_another_configuration_neither_adopts_nor_resumes(tmp_path):
