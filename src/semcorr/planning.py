@@ -117,8 +117,7 @@ class Plan:
 
     def asked_of_machine(self) -> dict[str, Any]:
         """Return what all experiments together need: assets of weights, backends of renders."""
-        experiments = [e for t in EXPERIMENT_SECTIONS for e in getattr(self.config, t).values()]
-        methods = sorted({m for e in experiments for m in e.methods})
+        methods = sorted({m for _, _, entry in self._experiments() for m in entry.methods})
         weights = {n for m in methods for n in self.weights_behind(m)} - set(self.config.models)
         behind = {v for m in methods for v in self.behind(self.config.methods[m])}
         backends = {self.config.renders[n].backend for section, n in behind if section == "renders"}
@@ -202,6 +201,12 @@ class Plan:
         return found
 
     # -- experiments -------------------------------------------------------------------------
+
+    def _experiments(self) -> Iterator[tuple[str, str, Experiment]]:
+        """Yield (task, name, entry) of all experiments."""
+        for task in EXPERIMENT_SECTIONS:
+            for name, entry in getattr(self.config, task).items():
+                yield task, name, entry
 
     def experiment(self, name: str) -> tuple[str, Experiment]:
         """Return (task, entry) of an experiment; names are unique over all tasks."""
@@ -308,8 +313,7 @@ class Plan:
         """Return the manifests of the coloured meshes of all experiments."""
         return [
             manifest("exports", f"{task}/{name}", method, pose)
-            for task in EXPERIMENT_SECTIONS
-            for name, entry in getattr(self.config, task).items()
+            for task, name, entry in self._experiments()
             for method in entry.methods
             for pose in entry.poses
         ]
@@ -317,11 +321,10 @@ class Plan:
     def figures(self) -> list[str]:
         """Return all pictures of all experiments."""
         found = ["results/figures/costs.png"] if self.tables() else []
-        for task in EXPERIMENT_SECTIONS:
-            for name, entry in getattr(self.config, task).items():
-                folder = f"results/figures/{task}/{name}"
-                found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
-                found.append(f"{folder}/scores.png")
+        for task, name, entry in self._experiments():
+            folder = f"results/figures/{task}/{name}"
+            found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
+            found.append(f"{folder}/scores.png")
         return found
 
     def experiment_cfg(self, experiment: str) -> dict[str, Any]:
@@ -332,38 +335,33 @@ class Plan:
 
     def indices(self) -> list[str]:
         """Return the index of every data set that an experiment uses."""
-        experiments = [e for t in EXPERIMENT_SECTIONS for e in getattr(self.config, t).values()]
-        names = sorted({dataset for e in experiments for dataset in e.poses.values()})
+        names = sorted({d for _, _, entry in self._experiments() for d in entry.poses.values()})
         return [f"results/datasets/{name}/index.parquet" for name in names]
 
     def tables(self) -> list[str]:
         """Return the table of every experiment."""
-        return [
-            f"results/{t}/{n}.json" for t in EXPERIMENT_SECTIONS for n in getattr(self.config, t)
-        ]
+        return [f"results/{task}/{name}.json" for task, name, _ in self._experiments()]
 
     def needed(self, section: str) -> list[str]:
         """Return all manifests of a section that some experiment needs."""
         found: set[str] = set()
-        for task in EXPERIMENT_SECTIONS:
-            for name, entry in getattr(self.config, task).items():
-                variants = {v for m in entry.methods for v in self.behind(self.config.methods[m])}
-                for pose, dataset in entry.poses.items():
-                    chunks = self.experiment_chunks(name, pose)
-                    found |= {
-                        manifest(section, variant, dataset, c)
-                        for where, variant in variants
-                        if where == section
-                        for c in chunks
-                    }
+        for _, name, entry in self._experiments():
+            variants = {v for m in entry.methods for v in self.behind(self.config.methods[m])}
+            for pose, dataset in entry.poses.items():
+                chunks = self.experiment_chunks(name, pose)
+                found |= {
+                    manifest(section, variant, dataset, c)
+                    for where, variant in variants
+                    if where == section
+                    for c in chunks
+                }
         return sorted(found)
 
     def matches(self) -> list[str]:
         """Return the manifests of all matches of all experiments."""
         return [
             manifest("matches", f"{method}/{name}", pose, chunk)
-            for task in EXPERIMENT_SECTIONS
-            for name, entry in getattr(self.config, task).items()
+            for _, name, entry in self._experiments()
             for method in entry.methods
             for pose in entry.poses
             for chunk in self.target_chunks(name, pose)
