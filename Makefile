@@ -13,6 +13,8 @@ RENDER ?= blender
 CORES ?= all
 DEMO_TARGETS ?= results/coseg/chair.json figures
 PYTEST_ARGS ?=
+# Tests at once; those of one file stay together, they share what they prepare
+TEST_WORKERS ?= 2
 # trained model = shipped weights
 TINY_WEIGHTS ?= ss_vae=ss_vae_tiny ss_flow=ss_flow_tiny image_encoder=image_encoder_tiny
 
@@ -35,7 +37,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  variables: RENDER=raycast (demo without Blender), TORCH_INDEX=<index or folder with a CPU"
-	@echo "  wheel of torch>, PYTHON3=<python 3.11>, CORES=<n>, PYTEST_ARGS='-k name'"
+	@echo "  wheel of torch>, PYTHON3=<python 3.11>, CORES=<n>, PYTEST_ARGS='-k name', TEST_WORKERS=<n>"
 
 NEED_PYTHON = @command -v $(PYTHON3) >/dev/null || { \
 	echo "$(PYTHON3) is not there: install Python 3.11, or name it with PYTHON3=<path>"; exit 1; }
@@ -96,7 +98,7 @@ demo:  ## the chair from nothing to its table and pictures (RENDER=raycast: with
 
 # PYTEST_STATUS=<file>: keep pytest's exit code there and end with its closing line
 test: env env-blender shared-libraries browser  ## the whole test suite
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)$(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)$(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
 
 lint: env  ## style of Python and Snakemake files
 	$(VENV)/bin/ruff check .

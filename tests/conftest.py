@@ -1,12 +1,14 @@
-"""Nothing is skipped by accident: the one reason to skip is a missing CUDA device.
+"""Nothing is skipped by accident, and what tests record for the reader is printed at the end.
 
-Tests marked `cuda` are skipped where there is none. Any other skip, and every expected failure, is a
-failure of that test.
+The one reason to skip is a missing CUDA device: tests marked `cuda` are skipped where there is none. Any
+other skip, and every expected failure, is a failure of that test.
 """
 
 import pytest
 
 REASON = "no CUDA device"
+# `record_property("print: <heading>", line)` prints the line under the heading when all tests are done
+PRINTED = "print: "
 
 
 def pytest_collection_modifyitems(items):
@@ -37,6 +39,19 @@ def pytest_make_collect_report(collector):
     if report.skipped:
         _fail(report, f"{collector.nodeid} was skipped as a whole: {_reason(report)}")
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the lines that tests recorded. Here, not deeper: workers' reports end in this process."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
+    found: dict[str, list[str]] = {}
+    for name, line in (entry for r in reports for entry in getattr(r, "user_properties", ())):
+        if name.startswith(PRINTED):
+            found.setdefault(name.removeprefix(PRINTED), []).append(line)
+    for heading, lines in found.items():
+        terminalreporter.section(heading)
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def _cuda() -> bool:

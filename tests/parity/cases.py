@@ -40,7 +40,7 @@ STAGE_OF = {
     "features.conditions:prenorm_tokens": "features",
     "features.conditions:prepare_picture": "features",
     "features.single_step:single_step_features": "features",
-    "features.single_step:view_conditions": "features",
+    "features.conditions:view_conditions": "features",
     "geometry.frames:used_vertices": "meshes",
     "geometry.frames:world_from_file": "meshes",
     "geometry.reader:read_mesh": "meshes",
@@ -143,7 +143,7 @@ NSR = System(
             "nsr_networks",
             (
                 "features.single_step:single_step_features",
-                "features.single_step:view_conditions",
+                "features.conditions:view_conditions",
                 "matching.hierarchical:pool_grid",
                 "networks.backbones:load_backbone",
                 "networks.trellis.loading:network_from",

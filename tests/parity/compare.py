@@ -14,7 +14,7 @@ from importlib.metadata import version
 import numpy as np
 
 # Name under which tests record a line for the end of the session
-PROPERTY = "parity"
+PROPERTY = "print: parity: largest error (tolerance)"
 # Entries smaller than this share of the largest one count as that share in relative bounds: the
 # rounding of a sum does not shrink with its result.
 SMALL = 0.01

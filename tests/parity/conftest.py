@@ -1,7 +1,6 @@
-"""Prints what was compared, with the largest errors, at the end of the session."""
+"""One test a case of the fixtures."""
 
 import fixture_tree
-from compare import PROPERTY
 
 
 def pytest_generate_tests(metafunc):
@@ -10,15 +9,3 @@ def pytest_generate_tests(metafunc):
         folders = fixture_tree.to_compare(fixture_tree.root())
         ids = [f"{folder.parent.name}-{folder.name}" for folder in folders]
         metafunc.parametrize("case_dir", folders, ids=ids)
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print the lines that tests recorded."""
-    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
-    lines = [
-        v for r in reports for name, v in getattr(r, "user_properties", ()) if name == PROPERTY
-    ]
-    if lines:
-        terminalreporter.section("parity: largest error (tolerance)")
-        for line in lines:
-            terminalreporter.write_line(line)

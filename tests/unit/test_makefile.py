@@ -194,7 +194,9 @@ def test_ci_ends_with_the_closing_line_and_the_code_of_pytest(clone, status):
 
 def test_make_test_fails_with_pytest(clone):
     assert clone.make("test", FAKE_PYTEST="1")[0] != 0
-    assert clone.make("test", "PYTEST_ARGS=-k one")[0] == 0 and clone.logged("pytest -k one")
+    assert clone.make("test", "PYTEST_ARGS=-k one")[0] == 0 and clone.logged(
+        "pytest -n 2 --dist loadfile -k one"
+    )
 
 
 def test_clean_keeps_the_environments(clone):

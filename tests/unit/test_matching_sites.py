@@ -11,9 +11,16 @@ from semcorr.matching import guided, nearest, random, spatial
 from semcorr.matching.cosine import best_rows, unit_rows
 from semcorr.matching.guided import heaviest, match_aligned, score_rotations, soft_mutual_matches
 from semcorr.matching.result import SiteMatch, round_trip_confidence
-from semcorr.matching.rotations import all_rotations, box_rotations, turn_into_box, turns
-from semcorr.matching.shape import Shape
+from semcorr.matching.rotations import (
+    all_rotations,
+    box_rotations,
+    turn_about_centre,
+    turn_into_box,
+    turns,
+)
+from semcorr.matching.shape import Shape, concentric_sites
 
+BOX = SimpleNamespace(align="none", normalise="box")
 GUIDED = SimpleNamespace(temperature=0.03, sigma=0.12, position_weight=2.0, yaws=48, up="known")
 
 
@@ -103,8 +110,19 @@ def test_turn_into_box_normalises_again():
     assert extent.max() == pytest.approx(1)
     np.testing.assert_allclose(turned.max(axis=0), -turned.min(axis=0), atol=1e-12)
     np.testing.assert_allclose(turn_into_box(turned, turns(8)[7]), points, atol=1e-12)
-    half = turn_into_box(points[:10], turns(8)[1], points)
-    np.testing.assert_allclose(half, turned[:10], atol=1e-12)
+
+
+def test_concentric_shapes_differ_by_their_turn_alone():
+    points, rotation = bent_block(), all_rotations()[3000]
+    moved = 0.7 * turn_into_box(points, rotation) + [0.3, -2, 1]
+    # vertices count for nothing: a file may have many of them in one corner
+    source = Shape(np.concatenate([np.full((50, 3), 0.4), points]), 50)
+    sites, placed = concentric_sites(source, Shape(moved, 0))
+    np.testing.assert_allclose(placed, turn_about_centre(sites[50:], rotation), atol=1e-12)
+    np.testing.assert_allclose(sites[50:].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(np.diff(sites, axis=0), np.diff(source.sites, axis=0), atol=1e-12)
+    point = Shape(np.ones((2, 3)), 0)
+    assert (concentric_sites(source, point)[1] == 0).all()
 
 
 # --- matchers -----------------------------------------------------------------------------------
@@ -128,7 +146,7 @@ def test_spatial_equals_brute_force():
     generator = np.random.default_rng(0)
     source = Shape(generator.uniform(-0.5, 0.5, (70, 3)), 10)
     target = Shape(generator.uniform(-0.5, 0.5, (40, 3)), 10)
-    found = spatial.match(source, target, SimpleNamespace(align="none"), 0)
+    found = spatial.match(source, target, BOX, 0)
     distances = np.linalg.norm(target.sites[:, None] - source.sites[None], axis=2)
     np.testing.assert_array_equal(found.target_to_source, distances.argmin(axis=1))
     np.testing.assert_array_equal(found.source_to_target, distances.argmin(axis=0))
@@ -136,13 +154,15 @@ def test_spatial_equals_brute_force():
     assert (np.diff(found.confidence[order]) <= 0).all()
 
 
+@pytest.mark.parametrize("normalise", ["box", "samples"])
 @pytest.mark.parametrize("turn", [1, 5])
-def test_spatial_finds_the_yaw(turn):
+def test_spatial_finds_the_yaw(turn, normalise):
     source, target = turned_pair(turns(12)[turn])
-    found = spatial.match(source, target, SimpleNamespace(align="yaw", yaws=12), 0)
+    searching = SimpleNamespace(align="yaw", yaws=12, normalise=normalise)
+    found = spatial.match(source, target, searching, 0)
     assert found.info["yaw"] == 12 - turn
     np.testing.assert_array_equal(found.target_to_source, np.arange(800))
-    plain = spatial.match(source, target, SimpleNamespace(align="none", yaws=12), 0)
+    plain = spatial.match(source, target, BOX, 0)
     assert (plain.target_to_source == np.arange(800)).mean() < 0.1
 
 
@@ -224,7 +244,7 @@ def test_score_of_rotations_equals_loops():
     rotations = turns(6)
     scores = score_rotations(source, target, heaviest(weights), rotations, 0.2)
     for rotation, score in zip(rotations, scores, strict=True):
-        turned, total = turn_into_box(target, rotation), 0.0
+        turned, total = target @ rotation.T, 0.0
         for t in range(20):
             for s in range(30):
                 squared = ((turned[t] - source[s]) ** 2).sum()

@@ -3,12 +3,11 @@ import pytest
 import torch
 
 from semcorr.errors import ItemError, UserError
+from semcorr.features.conditions import used_views, view_conditions
 from semcorr.features.single_step import (
     SingleStep,
     perturbed_latents,
     single_step_features,
-    used_views,
-    view_conditions,
 )
 from semcorr.networks.backbones import build_backbone
 from semcorr.networks.trellis.loading import untrained_network

@@ -11,7 +11,7 @@ rule render:
         "results/logs/renders/{render}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/renders/{render}/{dataset}/{chunk}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory(4000),
         runtime=minutes(120),

@@ -1,5 +1,7 @@
 """Condition tokens of the flow network: pictures through a DINOv2 encoder (HNSR section 3.1)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -123,3 +125,28 @@ def condition_tokens(
     """
     tokens = prenorm_tokens(encoder, pictures)
     return F.layer_norm(tokens, tokens.shape[-1:], eps=TOKEN_EPS)
+
+
+def used_views(count: int) -> slice:
+    """Pictures that condition the network: all but the first, where there are several (step 4)."""
+    return slice(1 if count > 1 else 0, count)
+
+
+def view_conditions(
+    encoder: DinoViT, pictures: Sequence[UInt8[np.ndarray, "h w 4"]], size: int = PICTURE_SIZE
+) -> Float[Tensor, "v m d"]:
+    """Condition tokens of the views that the method uses.
+
+    Args:
+        encoder: DINOv2 layout.
+        pictures: RGBA renderings of all views, in the rig's order.
+        size: side of the prepared pictures, pixels.
+
+    Returns:
+        Tokens of the views in use (all but the first), float32.
+
+    Raises:
+        ItemError: a picture without object or without transparency.
+    """
+    used = [prepare_picture(picture, size) for picture in pictures[used_views(len(pictures))]]
+    return condition_tokens(encoder, np.stack(used))

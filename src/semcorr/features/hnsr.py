@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from jaxtyping import Float
+from torch import Tensor
 
 from semcorr.config.kinds.hnsr import Options
 from semcorr.errors import UserError
-from semcorr.features.conditions import token_encoder
-from semcorr.features.image_networks import open_backbone
 from semcorr.features.networks import open_network
-from semcorr.features.single_step import SingleStep, single_step_features, view_conditions
+from semcorr.features.single_step import SingleStep, single_step_features
 from semcorr.features.upstream import Upstream
 from semcorr.store.items import Arrays
 
@@ -29,10 +29,9 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
         options.untrained,
         blocks=options.layer + 1,
     )
-    encoder = None
+    conditions_of = None
     if options.guidance != -1:
-        backbone = open_backbone(options.backbone, upstream.weights["image_encoder"], upstream)
-        encoder = token_encoder(backbone)
+        conditions_of = _condition_path(options, upstream)
     step = SingleStep(
         layers=(options.layer,),
         steps=options.steps,
@@ -46,14 +45,31 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
     def compute(item_id: str) -> Arrays:
         latents = upstream.latents.read(item_id)["latents"]
         conditions = None
-        if encoder is not None:
+        if conditions_of is not None:
             if len(latents) > 1:
                 raise UserError(
                     "pictures show one yaw: use guidance -1 with voxels of several yaws"
                 )
-            pictures = upstream.renders.read(item_id, ("rgba",))["rgba"]
-            conditions = view_conditions(encoder, list(pictures), options.image_size)
+            conditions = conditions_of(item_id)
         grids = [single_step_features(flow, z, conditions, step)[0] for z in latents]
         return {"grids": np.stack(grids).astype(np.float16)}
 
     yield compute
+
+
+def _condition_path(
+    options: Options, upstream: Upstream
+) -> Callable[[str], Float[Tensor, "v m d"]]:
+    """Load the image encoder; return the function id -> condition tokens of the item's views."""
+    # image networks take longer to import than tiny latents to go through the flow
+    from semcorr.features.conditions import token_encoder, view_conditions
+    from semcorr.features.image_networks import open_backbone
+
+    backbone = open_backbone(options.backbone, upstream.weights["image_encoder"], upstream)
+    encoder = token_encoder(backbone)
+
+    def conditions_of(item_id: str) -> Float[Tensor, "v m d"]:
+        pictures = upstream.renders.read(item_id, ("rgba",))["rgba"]
+        return view_conditions(encoder, list(pictures), options.image_size)
+
+    return conditions_of

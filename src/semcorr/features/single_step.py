@@ -1,16 +1,13 @@
 """Hidden states of one flow step as features of all cells (HNSR section 4, steps 2-5)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from semcorr.errors import ItemError, UserError
-from semcorr.features.conditions import PICTURE_SIZE, condition_tokens, prepare_picture
-from semcorr.networks.dino import DinoViT
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
 from semcorr.networks.trellis.flow import TIME_SCALE
 from semcorr.seeds import seed_of
@@ -55,11 +52,6 @@ class SingleStep:
     def needs_pictures(self) -> bool:
         """Whether a conditional pass is computed at all."""
         return self.guidance != -1
-
-
-def used_views(count: int) -> slice:
-    """Pictures that condition the network: all but the first, where there are several (step 4)."""
-    return slice(1 if count > 1 else 0, count)
 
 
 def perturbed_latents(
@@ -156,23 +148,3 @@ def single_step_features(
         raise ItemError("features are not finite")
     side = flow.resolution
     return mean.transpose(1, 2).unflatten(2, (side, side, side)).cpu().numpy()
-
-
-def view_conditions(
-    encoder: DinoViT, pictures: Sequence[UInt8[np.ndarray, "h w 4"]], size: int = PICTURE_SIZE
-) -> Float[Tensor, "v m d"]:
-    """Condition tokens of the views that the method uses.
-
-    Args:
-        encoder: DINOv2 layout.
-        pictures: RGBA renderings of all views, in the rig's order.
-        size: side of the prepared pictures, pixels.
-
-    Returns:
-        Tokens of the views in use (all but the first), float32.
-
-    Raises:
-        ItemError: a picture without object or without transparency.
-    """
-    used = [prepare_picture(picture, size) for picture in pictures[used_views(len(pictures))]]
-    return condition_tokens(encoder, np.stack(used))

@@ -1,8 +1,8 @@
 """Guided matching: features vote for a rotation, then decide together with the aligned positions.
 
 Our own default (docs/matching.md), not part of any published system. (i) Soft mutual matches from
-cosines. (ii) The rotation under which matched points lie closest. (iii) Cosine minus lambda times
-squared distance after alignment.
+cosines. (ii) The rotation under which matched points lie closest, of shapes with one centre and one
+size. (iii) Cosine minus lambda times squared distance after alignment.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 
 from semcorr.matching.cosine import BestRows, best_rows, unit_rows
 from semcorr.matching.result import SiteMatch, round_trip_confidence
-from semcorr.matching.rotations import all_rotations, turn_into_box, turns
-from semcorr.matching.shape import Shape, site_features_of
+from semcorr.matching.rotations import all_rotations, turn_about_centre, turns
+from semcorr.matching.shape import Shape, concentric_sites, site_features_of
 
 # sites per shape in the vote; the vote's cost grows with its square
 VOTERS = 1500
@@ -75,11 +75,9 @@ def score_rotations(
 ) -> Float[np.ndarray, " k"]:
     """Return per rotation of the target how close matched points lie: the weighted mean Gaussian.
 
-    The target is put back into the unit box after each rotation (`turn_into_box`).
-
     Args:
-        source: positions that `votes.source` points into.
-        target: positions that `votes.target` points into; their box is the shape's.
+        source: positions that `votes.source` points into, about the common centre.
+        target: positions that `votes.target` points into, likewise.
         votes: weighted pairs.
         rotations: to try.
         sigma: width of the Gaussian, longest side = 1.
@@ -93,7 +91,7 @@ def score_rotations(
     if total <= 0:
         return scores
     for index, rotation in enumerate(rotations):
-        turned = turn_into_box(target, rotation)[votes.target]
+        turned = turn_about_centre(target, rotation)[votes.target]
         squared = ((turned - goal) ** 2).sum(axis=1)
         scores[index] = (votes.weight * np.exp(-squared / (2 * sigma**2))).sum() / total
     return scores
@@ -155,17 +153,18 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
         source_features[rows_source], target_features[rows_target], options.temperature
     )
     rotations = turns(options.yaws) if options.up == "known" else all_rotations()
+    source_sites, target_sites = concentric_sites(source, target)
     scores = score_rotations(
-        source.sites[rows_source],
-        target.sites[rows_target],
+        source_sites[rows_source],
+        target_sites[rows_target],
         heaviest(weights, min(HEAVIEST, VOTES_IN_ALL // len(rotations))),
         rotations,
         options.sigma,
     )
     chosen = int(np.argmax(scores))
-    aligned = turn_into_box(target.sites, rotations[chosen])
+    aligned = turn_about_centre(target_sites, rotations[chosen])
     best = match_aligned(
-        source_features, target_features, source.sites, aligned, options.position_weight
+        source_features, target_features, source_sites, aligned, options.position_weight
     )
     there, back = best.target_to_source, best.source_to_target
     cosine = np.einsum("tc,tc->t", target_features, source_features[there])

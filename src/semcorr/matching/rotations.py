@@ -1,4 +1,4 @@
-"""Sets of rotations to try, and a turned shape put back into the unit box."""
+"""Sets of rotations to try, and where a turned shape is put."""
 
 import numpy as np
 from jaxtyping import Float
@@ -54,9 +54,7 @@ def all_rotations(count: int = 4096) -> Float[np.ndarray, "k 3 3"]:
 
 
 def turn_into_box(
-    points: Float[np.ndarray, "n 3"],
-    rotation: Float[np.ndarray, "3 3"],
-    outline: Float[np.ndarray, "m 3"] | None = None,
+    points: Float[np.ndarray, "n 3"], rotation: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "n 3"]:
     """Turn points about the origin and normalise them as a loader would have (longest side 1).
 
@@ -66,10 +64,15 @@ def turn_into_box(
     Args:
         points: positions to move.
         rotation: applied as rotation @ point.
-        outline: points whose axis-aligned box counts; default: `points`.
     """
     turned = points @ rotation.T
-    box = turned if outline is None else outline @ rotation.T
-    low, high = box.min(axis=0), box.max(axis=0)
+    low, high = turned.min(axis=0), turned.max(axis=0)
     side = float((high - low).max())
     return (turned - (low + high) / 2) / (side if side > 0 else 1.0)
+
+
+def turn_about_centre(
+    points: Float[np.ndarray, "n 3"], rotation: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "n 3"]:
+    """Turn points about the origin and leave centre and scale as they are."""
+    return points @ rotation.T

@@ -135,3 +135,23 @@ def grids_of(source: Shape, target: Shape) -> tuple[np.ndarray, np.ndarray]:
             f"{source.name} and {target.voxel_resolution} for {target.name}"
         )
     return source.grids, target.grids
+
+
+def concentric_sites(
+    source: Shape, target: Shape
+) -> tuple[Float[np.ndarray, "s 3"], Float[np.ndarray, "t 3"]]:
+    """Return both shapes' sites about one centre and in one size, as Procrustes analysis has them.
+
+    The mean of a shape's samples comes to the origin; the root mean square distance of the target's
+    samples from it becomes the source's. Neither depends on how a shape is turned, as centre and side
+    of its box do.
+    """
+    (source_centre, radius), (target_centre, size) = _spread(source), _spread(target)
+    factor = radius / size if size > 0 else 1.0
+    return source.sites - source_centre, (target.sites - target_centre) * factor
+
+
+def _spread(shape: Shape) -> tuple[Float[np.ndarray, " 3"], float]:
+    """Mean of the samples and their root mean square distance from it."""
+    centre = shape.samples.mean(axis=0)
+    return centre, float(np.sqrt(((shape.samples - centre) ** 2).sum(axis=1).mean()))

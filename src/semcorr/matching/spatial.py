@@ -4,8 +4,8 @@ import numpy as np
 
 from semcorr.matching.cells import nearest_rows
 from semcorr.matching.result import SiteMatch
-from semcorr.matching.rotations import turn_into_box, turns
-from semcorr.matching.shape import Shape
+from semcorr.matching.rotations import turn_about_centre, turn_into_box, turns
+from semcorr.matching.shape import Shape, concentric_sites
 from semcorr.matching.yaw import chamfer_distances
 
 # distance at which confidence has fallen to exp(-1/2), in longest sides
@@ -17,23 +17,28 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
 
     Args:
         source: sites.
-        target: sites; with `align: yaw` turned by the best of `options.yaws` yaws and put back into
-            the unit box, as if it had been read in that orientation.
-        options: `align` ("none" or "yaw"), `yaws`.
+        target: sites; with `align: yaw` turned by the best of `options.yaws` yaws.
+        options: `align` ("none" or "yaw"), `yaws`, `normalise` ("box": as they are; a turned target
+            is put back into the unit box, as if it had been read in that orientation; "samples":
+            see `shape.concentric_sites`).
         seed: unused.
 
     Returns:
         Both directions; confidence falls with distance as a Gaussian.
     """
-    sites, info = target.sites, {}
+    sites, placed, place, info = source.sites, target.sites, turn_into_box, {}
+    if options.normalise == "samples":
+        sites, placed = concentric_sites(source, target)
+        place = turn_about_centre
     if options.align == "yaw":
-        rotations = turns(options.yaws)
-        candidates = [turn_into_box(target.samples, turn, target.sites) for turn in rotations]
-        distances = chamfer_distances(source.samples, candidates)
+        candidates = [place(placed, turn) for turn in turns(options.yaws)]
+        distances = chamfer_distances(
+            sites[source.sample_rows], [moved[target.sample_rows] for moved in candidates]
+        )
         yaw = int(np.argmin(distances))
-        sites = turn_into_box(target.sites, rotations[yaw])
-        info = {"yaw": yaw, "yaws": len(rotations), "yaw_chamfer": float(distances[yaw])}
-    distance, there = nearest_rows(sites, source.sites)
-    _, back = nearest_rows(source.sites, sites)
+        placed = candidates[yaw]
+        info = {"yaw": yaw, "yaws": len(candidates), "yaw_chamfer": float(distances[yaw])}
+    distance, there = nearest_rows(placed, sites)
+    _, back = nearest_rows(sites, placed)
     confidence = np.exp(-(distance**2) / (2 * CONFIDENCE_WIDTH**2))
     return SiteMatch(there, back, confidence, info)

@@ -1,6 +1,6 @@
 """All pairs of one pose with what scoring and pictures need of them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -76,10 +76,17 @@ class PosePairs:
                 found.append((source, target, reader, row))
         return sorted(found, key=lambda f: f[:2])
 
-    def pairs(self) -> Iterator[tuple[str, str, Arrays | None]]:
-        """Yield (source, target, map arrays or None when the pair has no map), sorted."""
+    def pairs(
+        self, only: Collection[tuple[str, str]] | None = None
+    ) -> Iterator[tuple[str, str, Arrays | None]]:
+        """Yield (source, target, map arrays or None when the pair has no map), sorted.
+
+        Args:
+            only: the (source, target) to read; None for all.
+        """
         for source, target, reader, row in self.rows():
-            yield source, target, reader.read(row.id) if row.status == "ok" else None
+            if only is None or (source, target) in only:
+                yield source, target, reader.read(row.id) if row.status == "ok" else None
 
     def lost(self) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.

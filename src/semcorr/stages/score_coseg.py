@@ -1,6 +1,6 @@
 """Scoring of co-segmentation: part labels carried from the source to the target's samples."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,11 +41,18 @@ def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray
     return site_labels(pairs.sites(item_id), common[truth.face_labels])
 
 
-def labelled_pairs(pairs: PosePairs) -> Iterator[LabelledPair]:
-    """Yield a LabelledPair for every pair of two labelled shapes, on the target's samples."""
+def labelled_pairs(
+    pairs: PosePairs, only: Collection[tuple[str, str]] | None = None
+) -> Iterator[LabelledPair]:
+    """Yield a LabelledPair for every pair of two labelled shapes, on the target's samples.
+
+    Args:
+        pairs: of one pose.
+        only: the (source, target) to read; None for all.
+    """
     names = part_names(pairs)
     labels: dict[str, np.ndarray | None] = {}
-    for source, target, arrays in pairs.pairs():
+    for source, target, arrays in pairs.pairs(only):
         for item_id in (source, target):
             if item_id not in labels:
                 labels[item_id] = shape_labels(pairs, item_id, names)

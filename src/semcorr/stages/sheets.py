@@ -130,8 +130,9 @@ def _map_sheet(sheet: Sheet) -> np.ndarray:
     for source, target in sheet.shown:
         predictions = {}
         for method, pairs in sheet.methods.items():
-            arrays = _map(pairs, source, target)
-            if arrays is not None:
+            for _, _, arrays in pairs.pairs([(source, target)]):
+                if arrays is None:
+                    continue
                 samples = arrays["target_to_source"][pairs.sites(target).num_vertices :]
                 predictions[method] = Prediction(sources.index(source), target_to_source=samples)
         targets.append(_sheet_target(sheet, target, predictions))
@@ -159,17 +160,10 @@ def _part_sheet(sheet: Sheet) -> np.ndarray:
 
 def _scored(pairs: PosePairs, shown: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     found = {}
-    for pair in labelled_pairs(pairs):
-        if (pair.source, pair.target) in shown and pair.predicted is not None:
+    for pair in labelled_pairs(pairs, shown):
+        if pair.predicted is not None:
             found[pair.source, pair.target] = (pair.predicted, score_pair(pair).mean_iou)
     return found
-
-
-def _map(pairs: PosePairs, source: str, target: str):
-    for s, t, arrays in pairs.pairs():
-        if (s, t) == (source, target):
-            return arrays
-    return None
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def case_single_step_features(case_dir: Path) -> dict[str, np.ndarray]:
     encoder = _dino(config["image_encoder"], case_dir / "weights_image_encoder.safetensors").module
     path = case_dir / "weights_flow.safetensors"
     model = loading.network_from("SparseStructureFlowModel", config["flow"], path)
-    tokens = single_step.view_conditions(encoder, numbered(inputs, "rgba_"), size)
+    tokens = conditions.view_conditions(encoder, numbered(inputs, "rgba_"), size)
     options = single_step.SingleStep(
         layers=tuple(range(config["flow"]["num_blocks"])),
         steps=config["steps"],

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from semcorr.config.matcher import Alignable
 
 SECTION = "methods"
@@ -11,3 +13,7 @@ class Options(Alignable):
     """Uses positions only; strong on aligned shapes, so it is always printed."""
 
     matcher: Literal["spatial"]
+    normalise: Literal["box", "samples"] = Field(
+        "box",
+        description="common centre and size: of the axis-aligned box, or mean and spread of samples",
+    )
