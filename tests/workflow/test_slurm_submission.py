@@ -15,7 +15,7 @@ TOOLS = ("sbatch", "squeue", "srun", "sacct", "scancel", "sinfo", "scontrol")
 # The profile waits longer before it asks how a job is
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
 GPU_RULES = {"latents", "feature", "train", "train_autoencoder"}
-TWO_CPUS = {"render", "latents", "feature"}
+THREADS = {"feature": "3"}  # given on the command line; every rule says 1
 
 
 @pytest.fixture
@@ -88,7 +88,8 @@ def pretend(work, prepared, config):
 def test_submitted_lines(cluster, prepared):
     plan = pretend(cluster, prepared, small.config(device="auto"))
     (cluster.slurm / "fail_first").write_text("meshes feature")
-    run, calls = submit(cluster, *small.TARGETS)
+    threads = (f"{rule}={number}" for rule, number in THREADS.items())
+    run, calls = submit(cluster, *small.TARGETS, "--set-threads", *threads)
     assert run.code == 0, run.text
     rules = {job["rule"] for job in plan.jobs if job["outputs"]}
     local = {"table", "cost_chart", "index", "training_chart"}
@@ -99,7 +100,7 @@ def test_submitted_lines(cluster, prepared):
         gpu = call["rule"] in GPU_RULES
         assert option(call, "--gpus", "--gres") == ("1" if gpu else None), call
         assert option(call, "-p", "--partition") == ("gpu" if gpu else "cpu"), call
-        assert option(call, "--cpus-per-task") == ("2" if call["rule"] in TWO_CPUS else "1"), call
+        assert option(call, "--cpus-per-task") == THREADS.get(call["rule"], "1"), call
         assert option(call, "-A", "--account") is None
         assert int(option(call, "--mem")) >= 600
         assert "--requeue" in call["arguments"]
