@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from semcorr.config.base import Variant
+from semcorr.config.expand import cells_of
 from semcorr.config.experiments import Experiment
 from semcorr.config.load import canonical, dump, rule_cfg
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
@@ -332,6 +333,28 @@ class Plan:
         _, entry = self.experiment(experiment)
         cfg = canonical(entry.model_dump(mode="json", exclude={"methods"}))
         return cfg | {"global_seed": self.config.seed}
+
+    def sweep_inputs(self, sweep: str) -> list[str]:
+        """Return the scores of every setting of a sweep."""
+        self.entry("sweeps", sweep)
+        task, _ = self.experiment(self.config.sweeps[sweep].experiment)
+        folder = f"results/{task}/{self.config.sweeps[sweep].experiment}"
+        return [f"{folder}/{cell.method}.json" for cell in cells_of(self.config, sweep)]
+
+    def sweep_cfg(self, sweep: str) -> dict[str, Any]:
+        """Return the `cfg` of a sweep's table: its experiment and settings."""
+        self.entry("sweeps", sweep)
+        task, _ = self.experiment(self.config.sweeps[sweep].experiment)
+        cells = [vars(cell) for cell in cells_of(self.config, sweep)]
+        return {"experiment": self.config.sweeps[sweep].experiment, "task": task, "cells": cells}
+
+    def sweeps(self) -> list[str]:
+        """Return the table and the heat map of every sweep."""
+        return [
+            path
+            for name in self.config.sweeps
+            for path in (f"results/sweeps/{name}.parquet", f"results/figures/sweeps/{name}.png")
+        ]
 
     def indices(self) -> list[str]:
         """Return the index of every data set that an experiment uses."""

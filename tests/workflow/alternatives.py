@@ -27,6 +27,8 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("datasets", "yaw"): 30.0,
     ("features", "layers"): {"norm": 0.5},
     ("features", "backbone"): "mobilenetv2_100",
+    ("features", "more_layers"): [],
+    ("methods", "layer"): 1,
     ("models", "categories"): ["chair", "chair"],
     ("models", "channels"): [8, 8],
     ("models", "backbone"): "dinov2_vits14",

@@ -64,6 +64,7 @@ CONFIG: dict[str, Any] = {
             "noise": 9,
             "draws": 1,
             "layer": 0,
+            "more_layers": [1],
             "guidance": 0,
         },
         "lifted": {
@@ -306,7 +307,7 @@ def write_mirror(root: Path) -> Path:
             "num_res_blocks_middle": 1}),
         FLOW: ("ckpts/ss_flow_img_dit_L_16l8_fp16", "SparseStructureFlowModel", {
             "resolution": 8, "in_channels": 2, "out_channels": 2, "model_channels": 16,
-            "cond_channels": 96, "num_blocks": 1, "num_heads": 1}),
+            "cond_channels": 96, "num_blocks": 2, "num_heads": 1}),
     }  # fmt: skip
     for seed, (key, (file, name, args)) in enumerate(networks.items()):
         path = root / key / f"{file}.safetensors"

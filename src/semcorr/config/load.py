@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from semcorr.config.expand import expanded
 from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
 from semcorr.config.sections import kinds_by_section
 from semcorr.errors import UserError
@@ -37,6 +38,7 @@ def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
     try:
         config = Config.model_validate(split_target_keys(raw)[0])
         check_weights(config, asset_keys)
+        config = expanded(config)
     except ValidationError as error:
         lines = [f"  {_path(e['loc'])}: {e['msg']}" for e in error.errors()]
         raise UserError("configuration is not valid:\n" + "\n".join(lines)) from None

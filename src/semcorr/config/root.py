@@ -9,6 +9,7 @@ from semcorr.config.base import Name, Strict
 from semcorr.config.experiments import Experiment
 from semcorr.config.renders import Render
 from semcorr.config.sections import entry_type
+from semcorr.config.sweeps import Sweep
 from semcorr.config.voxels import Voxel
 
 EXPERIMENT_SECTIONS = ("coseg", "keypoints")
@@ -73,6 +74,26 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
+    def _sweeps_have_steps_and_layers(self):
+        for name, sweep in self.sweeps.items():
+            known = [n for section in EXPERIMENT_SECTIONS for n in getattr(self, section)]
+            for field, value, there in (
+                ("experiment", sweep.experiment, known),
+                ("method", sweep.method, self.methods),
+            ):
+                if value not in there:
+                    raise ValueError(
+                        f"sweeps.{name}.{field}: no such entry {value!r}"
+                        f" (there are: {', '.join(there)})"
+                    )
+            feature = self.features.get(getattr(self.methods[sweep.method], "feature", ""))
+            if getattr(feature, "kind", None) != "hnsr":
+                raise ValueError(
+                    f"sweeps.{name}.method: {sweep.method!r} rests on no features of kind hnsr"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _matchers_get_the_form_they_read(self):
         for name, method in self.methods.items():
             if method.FEATURE_FORM == "none":
@@ -82,6 +103,20 @@ class _Base(Strict):
                 raise ValueError(
                     f"methods.{name}.feature: {method.matcher} reads {method.FEATURE_FORM} features,"
                     f" {method.feature!r} gives {form}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_kept(self):
+        for name, method in self.methods.items():
+            layer = getattr(method, "layer", None)
+            if layer is None:
+                continue
+            kept = getattr(self.features[method.feature], "more_layers", ())
+            if layer not in kept:
+                raise ValueError(
+                    f"methods.{name}.layer: {method.feature!r} keeps of further layers"
+                    f" {list(kept)}: name {layer} in its `more_layers`"
                 )
         return self
 
@@ -136,6 +171,7 @@ Config = create_model(
     voxels=_section(Voxel),
     coseg=_section(Experiment),
     keypoints=_section(Experiment),
+    sweeps=_section(Sweep),
     **{section: _section(entry_type(section)) for section in KIND_SECTIONS},
 )
 

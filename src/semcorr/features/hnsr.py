@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semcorr.config.kinds.hnsr import Options
 from semcorr.errors import UserError
+from semcorr.features.arrays import grid_array
 from semcorr.features.networks import open_network
 from semcorr.features.single_step import SingleStep, single_step_features
 from semcorr.features.upstream import Upstream
@@ -21,19 +22,23 @@ RAGGED = frozenset()
 
 @contextmanager
 def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], Arrays]]:
-    """Load the networks and yield the function id -> {grids: (yaws, C, r, r, r) float16}."""
+    """Load the networks and yield the function id -> {grids: (yaws, C, r, r, r) float16}.
+
+    Each of `more_layers` is a further array of that shape, see `grid_array`.
+    """
+    layers = tuple(sorted({options.layer, *options.more_layers}))
     flow = open_network(
         "SparseStructureFlowModel",
         upstream.weights["weights"],
         upstream,
         options.untrained,
-        blocks=options.layer + 1,
+        blocks=layers[-1] + 1,
     )
     conditions_of = None
     if options.guidance != -1:
         conditions_of = _condition_path(options, upstream)
     step = SingleStep(
-        layers=(options.layer,),
+        layers=layers,
         steps=options.steps,
         timestep=options.timestep,
         noise=options.noise,
@@ -51,8 +56,11 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
                     "pictures show one yaw: use guidance -1 with voxels of several yaws"
                 )
             conditions = conditions_of(item_id)
-        grids = [single_step_features(flow, z, conditions, step)[0] for z in latents]
-        return {"grids": np.stack(grids).astype(np.float16)}
+        grids = np.stack([single_step_features(flow, z, conditions, step) for z in latents], 1)
+        return {
+            grid_array(None if layer == options.layer else layer): rows.astype(np.float16)
+            for layer, rows in zip(layers, grids, strict=True)
+        }
 
     yield compute
 

@@ -11,6 +11,7 @@ import numpy as np
 from semcorr.config.load import entry_of
 from semcorr.datasets.context import encode
 from semcorr.errors import ItemError, UserError
+from semcorr.features.arrays import SITES, array_for
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
@@ -29,8 +30,9 @@ def main(job: StageJob) -> None:
     sources = cfg.pop("sources")
     options = entry_of("methods", cfg)
     match = import_module(f"semcorr.matching.{options.matcher}").match
-    load_source = lru_cache(len(sources))(ShapeLoader(job, "source").load)
-    load_target = lru_cache(1)(ShapeLoader(job, "target").load)
+    array = array_for(options)
+    load_source = lru_cache(len(sources))(ShapeLoader(job, "source", array).load)
+    load_target = lru_cache(1)(ShapeLoader(job, "target", array).load)
     pairs = {pair_id(s, t): (s, t) for t in job.ids for s in sources if s != t}
 
     def compute(item_id: str) -> Arrays:
@@ -68,9 +70,16 @@ def naming(method: str) -> Iterator[None]:
 
 
 class ShapeLoader:
-    """Loads one side of a pair from the chunks that hold it."""
+    """Loads one side of a pair from the chunks that hold it.
 
-    def __init__(self, job: StageJob, side: str):
+    Args:
+        job: its inputs.
+        side: "source" or "target".
+        array: of the features that the method reads, None for none.
+    """
+
+    def __init__(self, job: StageJob, side: str, array: str | None):
+        self._array = array
         self._meshes = _readers(job, f"{side}_meshes")
         self._features = _readers(job, f"{side}_features")
         self._voxels = _readers(job, f"{side}_voxels")
@@ -79,12 +88,9 @@ class ShapeLoader:
         """Return the shape; raise ItemError (upstream_failed) when a part of it is missing."""
         sites = sites_of(_read(self._meshes, item_id, SITE_ARRAYS))
         rest = {}
-        if self._features:
-            features = _read(self._features, item_id)
-            if "site_features" in features:
-                rest["site_features"] = features["site_features"].astype(np.float32)
-            if "grids" in features:
-                rest["grids"] = features["grids"].astype(np.float32)
+        if self._array:
+            values = _read(self._features, item_id, (self._array,))[self._array]
+            rest[SITES if self._array == SITES else "grids"] = values.astype(np.float32)
         if "grids" in rest:
             voxels = _read(self._voxels, item_id)
             rest["voxels"] = tuple(split_yaws(voxels))

@@ -9,8 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from semcorr.config.base import Variant
 from semcorr.config.root import Config
+from semcorr.features.arrays import SITES, array_for
 from semcorr.features.upstream import Upstream
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, from_arrays, sites_of
 from semcorr.geometry.voxels import split_yaws
@@ -86,19 +89,18 @@ class MemoryChain:
         arrays = self._meshes.read(item_id, SITE_ARRAYS)
         sites = sites_of(arrays)
         rest = {}
-        if getattr(method, "feature", None):
-            features = self.variant("features", method.feature).read(item_id)
-            if "site_features" in features:
-                rest["site_features"] = features["site_features"].astype("float32")
-            if "grids" in features:
-                rest |= self._grid(method, item_id, features)
+        name = array_for(method)
+        if name:
+            features = self.variant("features", method.feature).read(item_id, (name,))
+            values = features[name].astype("float32")
+            rest = {SITES: values} if name == SITES else self._grid(method, item_id, values)
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 
-    def _grid(self, method: Variant, item_id: str, features: Arrays) -> dict:
+    def _grid(self, method: Variant, item_id: str, grids: np.ndarray) -> dict:
         latent = self._config.latents[self._config.features[method.feature].latent]
         voxels = self.variant("voxels", latent.voxel).read(item_id)
         return {
-            "grids": features["grids"].astype("float32"),
+            "grids": grids,
             "voxels": tuple(split_yaws(voxels)),
             "turned_from_world": voxels["turned_from_world"],
             "voxel_resolution": self._config.voxels[latent.voxel].resolution,

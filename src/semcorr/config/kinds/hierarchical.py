@@ -17,6 +17,11 @@ class Options(Matcher):
 
     matcher: Literal["hierarchical"]
     feature: Annotated[Name, RefersTo("features")]
+    layer: int | None = Field(
+        None,
+        ge=0,
+        description="one of the feature's `more_layers`; without it the feature's `layer`",
+    )
     levels: int = Field(3, ge=1, le=8, description="1 = flat nearest neighbour on the latent grid")
     radius: float = Field(1.0, ge=0, le=8, description="neighbourhood of parent cells, in cells")
     mutual: bool = Field(False, description="keep only cells that choose each other")

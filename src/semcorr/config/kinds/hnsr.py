@@ -32,6 +32,9 @@ class Options(Variant):
     noise: float = Field(0, ge=0, description="noise mixed into the latent, in steps")
     draws: int = Field(1, ge=1, le=64, description="noise draws averaged; the same for all shapes")
     layer: int = Field(9, ge=0, description="block whose output is taken, 0-based")
+    more_layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="further blocks kept from the same pass; a method names one by its `layer`"
+    )
     guidance: float = Field(
         2.5, ge=-1, description="weight of the guided combination; -1 = no images"
     )
@@ -43,6 +46,8 @@ class Options(Variant):
     def _check(self):
         if self.timestep > self.steps or self.noise > self.steps:
             raise ValueError(f"timestep and noise must not exceed steps ({self.steps})")
+        if self.layer in self.more_layers or len(set(self.more_layers)) < len(self.more_layers):
+            raise ValueError(f"more_layers: each once, and without layer ({self.layer})")
         if self.guidance != -1 and None in (self.render, self.image_encoder, self.backbone):
             raise ValueError(
                 "guidance other than -1 needs `render`, `image_encoder` and `backbone` (or set -1: no images)"
