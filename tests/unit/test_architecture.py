@@ -85,3 +85,9 @@ def test_workflow_files_are_short_and_scripts_thin():
         assert len(path.read_text().splitlines()) <= 150, path
     for path in (ROOT / "workflow/scripts").glob("*.py"):
         assert len(path.read_text().splitlines()) <= 15, path
+
+
+def test_modules_of_tests_have_different_names():
+    # pytest imports them by their names alone, so that two files of one name end the whole suite
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))

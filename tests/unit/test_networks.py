@@ -17,6 +17,7 @@ from semcorr.networks.trellis.vae import (
     SparseStructureEncoder,
     decode_cells,
     encode_cells,
+    hidden_of_cells,
     pixel_shuffle_3d,
 )
 
@@ -245,6 +246,20 @@ def test_bad_voxels_are_permanent(cells):
     encoder = SparseStructureEncoder(1, channels=[4, 4], **VAE)
     with pytest.raises(ItemError, match="voxel"):
         encode_cells(encoder, [np.asarray(cells)], 16)
+
+
+def test_hidden_states_are_what_the_latent_is_made_of(monkeypatch):
+    args = {"in_channels": 1, "channels": [4, 6], **VAE}
+    encoder = untrained_network("SparseStructureEncoder", args, 0)
+    shapes = [np.array([[0, 0, 0], [3, 1, 2]]), np.array([[7, 7, 7]]), np.array([[1, 2, 3]])]
+    monkeypatch.setattr("semcorr.networks.trellis.vae.BATCH_VOXELS", 2 * 8**3)
+    states = hidden_of_cells(encoder, shapes, 8)
+    mean = encoder.out_layer(states).chunk(2, dim=1)[0]
+    torch.testing.assert_close(mean, encode_cells(encoder, shapes, 8).mean, atol=1e-5, rtol=0)
+    with torch.no_grad():
+        next(encoder.middle_block.parameters()).fill_(torch.nan)
+    with pytest.raises(ItemError, match="hidden states are not finite"):
+        hidden_of_cells(encoder, shapes, 8)
 
 
 def test_latent_that_is_not_finite_is_permanent():

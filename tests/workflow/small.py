@@ -99,6 +99,7 @@ CONFIG: dict[str, Any] = {
             "layer": 0,
             "guidance": -1,
         },
+        "shapes": {"kind": "voxel_autoencoder", "voxel": "s16", "weights": VAE},
     },
     "methods": {
         "random": {"matcher": "random"},
@@ -106,6 +107,7 @@ CONFIG: dict[str, Any] = {
         "nearest": {"matcher": "nearest", "feature": "lifted"},
         "guided": {"matcher": "guided", "feature": "masked", "yaws": 4},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
+        "shapes": {"matcher": "hierarchical", "feature": "shapes", "levels": 1},
         "states_yaw2": {
             "matcher": "hierarchical",
             "feature": "states_yaw2",
@@ -170,7 +172,7 @@ CONFIG: dict[str, Any] = {
             "category": "chair",
             "poses": {"aligned": "pack"},
             "sources": ["c"],
-            "methods": ["nearest", "guided", "states", "states_yaw2"],
+            "methods": ["nearest", "guided", "states", "states_yaw2", "shapes"],
         }
     },
 }

@@ -19,6 +19,7 @@ STORES = {
     "features/lifted/pack/0": {"weights": small.ENCODER},
     "features/states/pack/0": {"weights": small.FLOW, "image_encoder": small.ENCODER},
     "features/states_yaw2/pack/0": {"weights": small.FLOW},
+    "features/shapes/pack/0": {"weights": small.VAE},
     "matches/nearest/corners/aligned/1": {},
 }
 

@@ -34,6 +34,11 @@ class _Base(Strict):
     )
     blender: str | None = Field(None, description="Blender executable or Python with bpy")
 
+    def voxel_behind(self, feature: str) -> str:
+        """Return the `voxels` entry on which grid features rest: their own, or their latents'."""
+        entry = self.features[feature]
+        return getattr(entry, "voxel", None) or self.latents[entry.latent].voxel
+
     @model_validator(mode="after")
     def _references_exist(self):
         for section in VARIANT_SECTIONS:
@@ -135,11 +140,11 @@ class _Base(Strict):
     def _yaw_search_has_yaws(self):
         for name, method in self.methods.items():
             if method.matcher == "hierarchical" and method.align == "yaw":
-                latent = self.latents[self.features[method.feature].latent]
-                if self.voxels[latent.voxel].yaws < 2:
+                voxel = self.voxel_behind(method.feature)
+                if self.voxels[voxel].yaws < 2:
                     raise ValueError(
                         f"methods.{name}.align: yaw needs a feature whose voxels have `yaws` > 1;"
-                        f" {method.feature!r} rests on voxels {latent.voxel!r} with 1"
+                        f" {method.feature!r} rests on voxels {voxel!r} with 1"
                     )
         return self
 
@@ -148,7 +153,7 @@ class _Base(Strict):
         # how much coarser than the voxels a grid is, only the weights tell: checked again at work
         for name, method in self.methods.items():
             if method.matcher == "hierarchical":
-                voxel = self.latents[self.features[method.feature].latent].voxel
+                voxel = self.voxel_behind(method.feature)
                 side = self.voxels[voxel].resolution
                 if side % (1 << (method.levels - 1)):
                     raise ValueError(

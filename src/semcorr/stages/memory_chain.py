@@ -97,13 +97,13 @@ class MemoryChain:
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 
     def _grid(self, method: Variant, item_id: str, grids: np.ndarray) -> dict:
-        latent = self._config.latents[self._config.features[method.feature].latent]
-        voxels = self.variant("voxels", latent.voxel).read(item_id)
+        voxel = self._config.voxel_behind(method.feature)
+        voxels = self.variant("voxels", voxel).read(item_id)
         return {
             "grids": grids,
             "voxels": tuple(split_yaws(voxels)),
             "turned_from_world": voxels["turned_from_world"],
-            "voxel_resolution": self._config.voxels[latent.voxel].resolution,
+            "voxel_resolution": self._config.voxels[voxel].resolution,
         }
 
     def variant(self, section: str, name: str) -> LazyReader:

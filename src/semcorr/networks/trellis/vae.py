@@ -1,6 +1,6 @@
 """Sparse-structure VAE: 3D occupancy to a latent grid and back (HNSR section 3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -151,8 +151,8 @@ class SparseStructureEncoder(_Torso):
             nn.Conv3d(channels[-1], latent_channels * 2, 3, padding=1),
         )
 
-    def forward(self, x: Float[Tensor, "b c r r r"]) -> Posterior:
-        """Encode; axes of the grid are (x, y, z)."""
+    def hidden(self, x: Float[Tensor, "b c R R R"]) -> Float[Tensor, "b d r r r"]:
+        """Return the output of the middle block, float32; axes of the grid are (x, y, z)."""
         if x.ndim != 5 or any(side % self.factor for side in x.shape[2:]):
             raise ValueError(
                 f"expected (b, c, R, R, R) with R a multiple of {self.factor}, got {tuple(x.shape)}"
@@ -160,8 +160,11 @@ class SparseStructureEncoder(_Torso):
         h = self.input_layer(x).to(self.dtype)
         for block in self.blocks:
             h = block(h)
-        h = self.out_layer(self.middle_block(h).float())
-        return Posterior(*h.chunk(2, dim=1))
+        return self.middle_block(h).float()
+
+    def forward(self, x: Float[Tensor, "b c R R R"]) -> Posterior:
+        """Encode; axes of the grid are (x, y, z)."""
+        return Posterior(*self.out_layer(self.hidden(x)).chunk(2, dim=1))
 
 
 class SparseStructureDecoder(_Torso):
@@ -253,15 +256,41 @@ def encode_cells(
         ItemError: unusable voxels or values that are not finite.
     """
     device = next(encoder.parameters()).device
-    batch = max(1, BATCH_VOXELS // resolution**3)
-    parts = []
-    for start in range(0, len(shapes), batch):
-        grids = [occupancy_grid(cells, resolution) for cells in shapes[start : start + batch]]
-        parts.append([part.float().cpu() for part in encoder(torch.cat(grids).to(device))])
-    posterior = Posterior(*map(torch.cat, zip(*parts, strict=True)))
+    parts = [encoder(grids.to(device)) for grids in _batches(shapes, resolution)]
+    posterior = Posterior(*(torch.cat(part).float().cpu() for part in zip(*parts, strict=True)))
     if not all(bool(part.isfinite().all()) for part in posterior):
         raise ItemError("latent is not finite")
     return posterior
+
+
+@torch.inference_mode()
+def hidden_of_cells(
+    encoder: SparseStructureEncoder, shapes: Sequence[Int[np.ndarray, "n 3"]], resolution: int
+) -> Float[Tensor, "b d r r r"]:
+    """Hidden states of shapes at the lowest resolution, float32 on the CPU.
+
+    Args:
+        encoder: on any device.
+        shapes: occupied voxels (x, y, z) of each.
+        resolution: voxels per axis.
+
+    Raises:
+        ItemError: unusable voxels or values that are not finite.
+    """
+    device = next(encoder.parameters()).device
+    parts = [encoder.hidden(g.to(device)).cpu() for g in _batches(shapes, resolution)]
+    states = torch.cat(parts)
+    if not bool(states.isfinite().all()):
+        raise ItemError("hidden states are not finite")
+    return states
+
+
+def _batches(shapes: Sequence[Int[np.ndarray, "n 3"]], resolution: int) -> Iterator[Tensor]:
+    """Yield occupancy grids, as many at once as hold `BATCH_VOXELS` voxels."""
+    batch = max(1, BATCH_VOXELS // resolution**3)
+    for start in range(0, len(shapes), batch):
+        chunk = shapes[start : start + batch]
+        yield torch.cat([occupancy_grid(cells, resolution) for cells in chunk])
 
 
 @torch.inference_mode()
