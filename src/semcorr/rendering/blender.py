@@ -48,7 +48,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 # Raised by hand when pictures or geometry of this backend change, here or in what it imports
-VERSION = 1
+VERSION = 2
 # bounces of HNSR's render script
 BOUNCES = {"diffuse": 1, "glossy": 1, "transparent": 3, "transmission": 3}
 VIEW_TRANSFORMS = {"standard": "Standard", "filmic": "Filmic"}
