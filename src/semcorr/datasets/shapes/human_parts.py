@@ -127,10 +127,11 @@ def _hand(fig: Figure, p: Person, wrist, end) -> None:
         )
         fig.attach_pair(finger, label, "skin", bone)
     start = wrist + 0.35 * long * way + 0.6 * broad * FORWARD
-    thumb = lofts.limb(
-        start, start + 0.6 * long * way + 0.9 * broad * FORWARD,
-        np.array((0.34, 0.26)) * broad, long / 4, 8, 1.0, (1.0, 0.0, 0.0) if way[0] < 0.7 else (0.0, 0.0, 1.0),
-    )  # fmt: skip
+    # an axis that the thumb is not along, whatever the arm's angle
+    normal = (1.0, 0.0, 0.0) if way[0] < 0.7 else (0.0, 0.0, 1.0)
+    tip = start + 0.6 * long * way + 0.9 * broad * FORWARD
+    radii = np.array((0.34, 0.26)) * broad
+    thumb = lofts.limb(start, tip, radii, long / 4, 8, 1.0, normal)
     fig.attach_pair(thumb, label, "skin", bone)
     fig.mark_pair("{}_middle_finger_tip", end + FAR * way, "left_hand")
 

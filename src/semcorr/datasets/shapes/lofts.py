@@ -114,13 +114,22 @@ def limb(
 
 
 def smooth(share: Float[np.ndarray, " n"], values) -> Float[np.ndarray, " n"]:
-    """Values at equal distances over 0..1, read at `share` with flat tangents at each of them."""
+    """Values at equal distances over 0..1, read at `share` from a curve that never overshoots.
+
+    Cubic pieces whose slopes are the harmonic means of those of the neighbouring chords, 0 at
+    extremes (Fritsch and Butland 1984).
+    """
     values = np.asarray(values, np.float64)
-    place = np.clip(np.asarray(share, np.float64), 0.0, 1.0) * (len(values) - 1)
-    left = np.minimum(place.astype(int), len(values) - 2)
+    rise = np.diff(values)
+    product, total = rise[:-1] * rise[1:], rise[:-1] + rise[1:]
+    inner = np.where(product > 0, 2 * product / np.where(product > 0, total, 1.0), 0.0)
+    slope = np.concatenate([rise[:1], inner, rise[-1:]])
+    place = np.clip(np.asarray(share, np.float64), 0.0, 1.0) * len(rise)
+    left = np.minimum(place.astype(int), len(rise) - 1)
     t = place - left
-    t = t * t * (3 - 2 * t)
-    return (1 - t) * values[left] + t * values[left + 1]
+    low, high = values[left], values[left + 1]
+    bend = t * (1 - t) * ((1 - t) * slope[left] - t * slope[left + 1])
+    return low + (high - low) * t * t * (3 - 2 * t) + bend
 
 
 def _circle(sides: int) -> Float[np.ndarray, "m 2"]:

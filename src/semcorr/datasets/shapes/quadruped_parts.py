@@ -105,7 +105,7 @@ def legs(fig: Figure, a: Animal) -> None:
     for end, names in LEG_BONES.items():
         joints = leg_joints(a, end)
         for i, radii in enumerate(shapes[end]):
-            label = "{}_%s_%s" % (end, "upper_leg" if i < 2 else "lower_leg")
+            label = "{}_" + end + ("_upper_leg" if i < 2 else "_lower_leg")
             # the thigh is a flat muscle
             flat = 1.5 if i == 0 else 1.1
             wide = np.array(radii) / flat
@@ -116,7 +116,8 @@ def legs(fig: Figure, a: Animal) -> None:
 
 
 def _foot(fig: Figure, a: Animal, end: str, ankle, tip) -> None:
-    r, label, bone = a.leg_size, "{}_%s_foot" % end, "{}_%s_foot" % end
+    r = a.leg_size
+    label = bone = "{}_" + end + "_foot"
     if a.foot == "paw":
         high = 0.5 * ankle[2]
         heel = np.array([ankle[0], ankle[1] + 0.3 * r, 1.0 * high])
@@ -133,7 +134,7 @@ def _foot(fig: Figure, a: Animal, end: str, ankle, tip) -> None:
         wide = r * lofts.smooth(np.linspace(0.0, 1.0, len(path)), flare)
         solid = lofts.rounded(path, wide, 1.15 * wide, 12, cap=0.12)
     fig.attach_pair(solid, label, "foot", bone)
-    fig.mark_pair("{}_%s_foot_tip" % end, tip - (0.0, 1.0, 0.0), label.format("left"))
+    fig.mark_pair(label + "_tip", tip - (0.0, 1.0, 0.0), label.format("left"))
 
 
 def _mark_leg(fig: Figure, a: Animal, end: str, joints) -> None:
