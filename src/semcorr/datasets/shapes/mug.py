@@ -21,6 +21,8 @@ KEYPOINTS = (
     "handle_left_outer", "handle_right_outer", "lid_top",
 )  # fmt: skip
 
+SIDES = 32  # vertices around a body
+
 
 class Kind(NamedTuple):
     """A familiar kind of mug: height in diameters, and the constructions that it may have."""
@@ -161,8 +163,7 @@ def body(plan: Plan, step: float) -> Solid:
     inner = curves.even(np.stack([np.maximum(inner, 0.05), z], axis=1), step)
     rim = np.array([[0.5 * (outer[-1, 0] + inner[0, 0]), plan.height + 0.35 * plan.thick]])
     profile = [_floor(outer[0], step), outer, rim, inner, _floor(inner[-1], step)[::-1]]
-    sides = {"round": 32, "squared": 32, "faceted": 12}[plan.outline]
-    return parts.lathe(np.concatenate(profile), sides).warped(lambda p: _outlined(plan, p))
+    return parts.lathe(np.concatenate(profile), SIDES).warped(lambda p: _outlined(plan, p))
 
 
 def _floor(edge, step: float) -> np.ndarray:
@@ -172,12 +173,15 @@ def _floor(edge, step: float) -> np.ndarray:
 
 
 def _outlined(plan: Plan, p) -> np.ndarray:
-    """The round body as it is, or drawn out to a square with round corners."""
-    if plan.outline != "squared":
-        return p
+    """The round body as it is, or drawn out to eight or to four sides, corners softened."""
     angle = np.arctan2(np.abs(p[:, 1]), np.abs(p[:, 0]))
-    factor = (np.cos(angle) ** 6 + np.sin(angle) ** 6) ** (-1 / 6)
-    # drawn inwards along the diagonals less than outwards, so that the sides stay where they were
+    c, s = np.cos(angle), np.sin(angle)
+    if plan.outline == "faceted":
+        factor = 1 / np.maximum(np.maximum(c, s), (c + s) * np.sqrt(0.5))
+    elif plan.outline == "squared":
+        factor = (c**6 + s**6) ** (-1 / 6)
+    else:
+        return p
     return p * np.stack([factor, factor, np.ones(len(p))], axis=1)
 
 
@@ -314,7 +318,7 @@ def lid(asm: Assembly, plan: Plan) -> None:
     below = np.stack([share * radius, np.zeros(6)], axis=1)
     profile = np.concatenate([below, np.stack([across, heights], axis=1)])
     profile[-1, 0] = 0.0
-    solid = parts.lathe(profile, 32 if plan.outline != "faceted" else 12)
+    solid = parts.lathe(profile, SIDES)
     base = plan.height + 0.1 * plan.thick
     solid = solid.warped(lambda p: _outlined(plan, p)).moved((0, 0, base))
     asm.add(solid, "lid", "lid")
