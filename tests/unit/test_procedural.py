@@ -1,7 +1,6 @@
 """Procedural shapes: closed parts, labels, keypoints, symmetry, determinism, variety, speed."""
 
 import dataclasses
-import hashlib
 import time
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import trimesh
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from shape_checks import assert_closed, components, digest
 
 from semcorr.datasets import procedural
 from semcorr.datasets.procedural import categories, generate, load_category
@@ -26,50 +26,6 @@ COUNT = len(chair.KINDS)  # one full round: every kind of chair once
 @pytest.fixture(scope="module")
 def chairs():
     return [generate("chair", 3, i) for i in range(COUNT)]
-
-
-def digest(shape) -> str:
-    """Hash of everything that a shape holds."""
-    mesh, sha = shape.mesh, hashlib.sha256()
-    arrays = [mesh.vertices, mesh.faces, mesh.face_materials, mesh.polygon_of_face]
-    arrays += [shape.face_labels, shape.keypoints, shape.keypoint_vertices]
-    arrays += [m.texture for m in mesh.materials if m.texture is not None]
-    arrays += [mesh.corner_uvs] if mesh.corner_uvs is not None else []
-    for array in arrays:
-        sha.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    names = [shape.topology, shape.symmetry, shape.label_names, shape.keypoint_names]
-    sha.update(repr([*names, [m.base_color for m in mesh.materials]]).encode())
-    return sha.hexdigest()
-
-
-def components(faces, count) -> np.ndarray:
-    """Number of the connected component of every face, found over shared vertices, slowly."""
-    root = list(range(count))
-
-    def find(i):
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
-
-    for a, b, c in faces.tolist():
-        root[find(b)] = find(a)
-        root[find(c)] = find(a)
-    return np.array([find(a) for a in faces[:, 0].tolist()])
-
-
-def assert_closed(vertices, faces):
-    """Every directed edge exists once and its reverse once; every component has volume > 0."""
-    edges = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).astype(np.int64)
-    forward = np.sort(edges[:, 0] * len(vertices) + edges[:, 1])
-    backward = np.sort(edges[:, 1] * len(vertices) + edges[:, 0])
-    assert np.all(np.diff(forward) > 0), "an edge is used twice in one direction"
-    assert np.array_equal(forward, backward), "an edge has only one face"
-    part = components(faces, len(vertices))
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
-    volumes = np.einsum("fi,fi->f", a, np.cross(b, c)) / 6
-    for number in np.unique(part):
-        assert volumes[part == number].sum() > 0, "a component is inside out"
 
 
 CIRCLE = curves.circle(8, 0.02)

@@ -12,10 +12,13 @@ from jaxtyping import Float, Int
 
 from semcorr.datasets import shapes
 from semcorr.datasets.context import DatasetContext, LoadMesh, LoadTruth, Truth
+from semcorr.datasets.members import procedural_id
 from semcorr.datasets.shapes.category import Category, SymmetryOrbits
 from semcorr.errors import UserError
 from semcorr.geometry.mesh import Mesh
 from semcorr.seeds import seed_of
+
+REST = "rest"  # name of the first pose of an individual
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class ProceduralShape:
         keypoint_vertices: (k,) int32 vertex of each keypoint, -1 where absent.
         symmetry: mirror pairs and interchangeable keypoints of this shape.
         topology: name of its construction.
+        individual: number of the individual that it shows: index // poses of the category.
+        pose: name of the pose, "rest" for the first of an individual and where there are no poses.
     """
 
     mesh: Mesh
@@ -42,13 +47,16 @@ class ProceduralShape:
     keypoint_vertices: Int[np.ndarray, " k"]
     symmetry: SymmetryOrbits
     topology: str
+    individual: int
+    pose: str
 
 
 def generate(category: str, seed: int, index: int) -> ProceduralShape:
     """Make shape number `index` of the family (category, seed).
 
     The same arguments give the same bytes, whatever was made before. The kinds of a category are
-    dealt out in shuffled rounds, so that a few shapes in a row already show many of them.
+    dealt out in shuffled rounds, so that a few shapes in a row already show many of them. In a
+    category with poses, `poses` shapes in a row are one individual, the first of them at rest.
 
     Raises:
         UserError: unknown category, or a negative index.
@@ -56,10 +64,14 @@ def generate(category: str, seed: int, index: int) -> ProceduralShape:
     grammar = load_category(category)
     if index < 0:
         raise UserError(f"procedural shape {index}: the index must not be negative")
-    round_, place = divmod(index, grammar.strata)
+    individual, number = divmod(index, grammar.poses)
+    round_, place = divmod(individual, grammar.strata)
     deal = _generator(seed, category, "round", round_).permutation(grammar.strata)
-    draft = grammar.build(int(deal[place]), _generator(seed, category, "shape", index))
-    mesh, labels, marks = draft.assembly.finish()
+    draft = grammar.build(int(deal[place]), _generator(seed, category, "shape", individual))
+    pose, assembly = REST, draft.assembly
+    if number:
+        pose, assembly = draft.pose(number, _generator(seed, category, "pose", individual))
+    mesh, labels, marks = assembly.finish()
     keypoints = np.full((len(grammar.keypoints), 3), np.nan)
     vertices = np.full(len(grammar.keypoints), -1, np.int32)
     for k, name in enumerate(grammar.keypoints):
@@ -71,8 +83,46 @@ def generate(category: str, seed: int, index: int) -> ProceduralShape:
     symmetry = SymmetryOrbits(whole.keypoints, whole.labels, draft.orbits)
     return ProceduralShape(
         mesh, grammar.labels, labels, grammar.keypoints, keypoints, vertices, symmetry,
-        draft.topology,
+        draft.topology, individual, pose,
     )  # fmt: skip
+
+
+def shared_topology(category: str, family: int, count: int) -> list[list[str]]:
+    """Groups of item ids whose shapes have the same vertices and faces, in different poses.
+
+    What matches.json of a folder set says with the key of this name: vertex i of one shape of a
+    group is vertex i of any other of it.
+
+    Args:
+        category: one with poses; for all others the list is empty.
+        family: seed of the data set's entry.
+        count: number of shapes 0..count-1 in the data set.
+    """
+    poses = load_category(category).poses
+    groups = [
+        [procedural_id(category, family, i) for i in range(start, min(start + poses, count))]
+        for start in range(0, count, poses)
+    ]
+    return [group for group in groups if len(group) > 1]
+
+
+def dense_map(target_id: str, source_id: str, vertices: int) -> Int[np.ndarray, " v"] | None:
+    """Vertex of the source for every vertex of the target; None where nothing is known.
+
+    Args:
+        target_id, source_id: ids of procedural shapes (`members.procedural_id`).
+        vertices: of the target; two poses of one individual have equally many.
+
+    Returns:
+        (v,) int32 `target_to_source`: 0..v-1 for two shapes of one individual.
+    """
+    target, source = (item_id.rsplit("_", 2) for item_id in (target_id, source_id))
+    if target[:2] != source[:2]:
+        return None
+    poses = load_category(target[0]).poses
+    if int(target[2]) // poses != int(source[2]) // poses:
+        return None
+    return np.arange(vertices, dtype=np.int32)
 
 
 def open_meshes(context: DatasetContext) -> LoadMesh:

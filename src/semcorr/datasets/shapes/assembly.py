@@ -12,6 +12,7 @@ from semcorr.geometry.mesh import Material, Mesh
 # the sine and cosine of different platforms disappear.
 GRID = 2.0**24
 OFF_CENTRE = 1e-4  # metres; a vertex is left or right of the mirror plane only beyond this
+MIRRORED = 1e-9  # metres; a box that is off its mirror plane by more belongs to a shape in a pose
 ANYWHERE = ((-np.inf,) * 3, (np.inf,) * 3)
 
 
@@ -107,7 +108,8 @@ class Assembly:
         )
         low, high = points.min(axis=0), points.max(axis=0)
         centre, side = (low + high) / 2, (high - low).max()
-        centre[0] = 0.0  # mirror images are exact, so this is the middle already
+        if abs(centre[0]) < MIRRORED:
+            centre[0] = 0.0  # mirror images are exact, so this is the middle already
         vertices = _on_grid((points - centre) / side)
         labels = np.repeat(np.array([part for _, part, _ in self.parts], np.int16), counts)
         roles = np.repeat(np.array([role for _, _, role in self.parts], np.int32), counts)

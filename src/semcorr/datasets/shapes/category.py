@@ -35,11 +35,14 @@ class Draft:
         assembly: its parts in metres, Z up, front -Y, the sitter's left +X.
         topology: name of its construction; equal names mean the same kinds of parts.
         orbits: see `SymmetryOrbits.orbits`, for this shape.
+        pose: of a category with poses, (number, generator) -> name of the pose and the parts in it;
+            number 0 is `assembly` as it stands. The generator is the same for all numbers.
     """
 
     assembly: Assembly
     topology: str
     orbits: tuple[tuple[str, ...], ...] = field(default=())
+    pose: Callable[[int, np.random.Generator], tuple[str, Assembly]] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ class Category:
         keypoints: keypoint names, shared by all shapes of the category.
         strata: number of kinds of shapes; `strata` shapes with consecutive numbers show each once.
         build: (stratum, generator) -> Draft; all randomness comes from the generator.
+        poses: shapes with this many consecutive numbers are one individual in different poses, with
+            the same vertices and faces; 1 = every shape is an individual of its own.
     """
 
     labels: tuple[str, ...]
     keypoints: tuple[str, ...]
     strata: int
     build: Callable[[int, np.random.Generator], Draft]
+    poses: int = 1
 
     @property
     def symmetry(self) -> SymmetryOrbits:

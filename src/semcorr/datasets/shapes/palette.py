@@ -16,6 +16,11 @@ WOODS = (
     ((0.78, 0.70, 0.60), (0.55, 0.48, 0.41)),
 )
 METALS = ((0.78, 0.79, 0.80), (0.55, 0.56, 0.58), (0.16, 0.16, 0.17), (0.74, 0.60, 0.33))
+FURS = (
+    (0.46, 0.30, 0.17), (0.28, 0.19, 0.13), (0.72, 0.55, 0.34), (0.85, 0.80, 0.72),
+    (0.50, 0.48, 0.46), (0.14, 0.13, 0.13), (0.76, 0.42, 0.18), (0.62, 0.53, 0.44),
+)  # fmt: skip
+SKINS = ((0.96, 0.80, 0.69), (0.87, 0.67, 0.52), (0.71, 0.50, 0.36), (0.47, 0.31, 0.22))
 LEATHERS = ((0.35, 0.20, 0.12), (0.12, 0.10, 0.10), (0.58, 0.34, 0.18), (0.82, 0.76, 0.66))
 
 
@@ -39,6 +44,16 @@ def fabric(rng: np.random.Generator) -> tuple[float, float, float]:
     if rng.random() < 0.25:
         return LEATHERS[rng.integers(len(LEATHERS))]
     return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.75), rng.uniform(0.3, 0.9))
+
+
+def fur(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A coat colour of an animal, sRGB in 0..1."""
+    return _shaded(FURS, rng)
+
+
+def skin(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A human skin colour, sRGB in 0..1."""
+    return _shaded(SKINS, rng)
 
 
 def plastic(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -79,6 +94,11 @@ def stripes(color, rng: np.random.Generator) -> UInt8[np.ndarray, "64 64 4"]:
     u = np.broadcast_to(np.arange(size)[None], (size, size))
     band = ((u // int(rng.integers(2, 7))) % 2) * 2 - 1
     return _picture(color, 1 + rng.uniform(0.1, 0.35) * band)
+
+
+def _shaded(colours, rng: np.random.Generator) -> tuple[float, float, float]:
+    shade = rng.uniform(0.85, 1.1)
+    return tuple(min(1.0, shade * c) for c in colours[rng.integers(len(colours))])
 
 
 def _picture(color, shade: np.ndarray) -> np.ndarray:
