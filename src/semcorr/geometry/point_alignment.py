@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from semcorr.errors import ItemError
@@ -22,9 +23,8 @@ _ROTATED, _MIRRORED = np.array([-1.0, 1.0, -1.0]), np.array([-1.0, 1.0, 1.0])
 # The mirror is taken where it leaves less than this share of the rotation's distances: shapes that are
 # symmetric fit both ways, and noise must not decide
 MIRROR_SHARE = 0.95
-# Of the search for the shift: steps, the step that ends it, and where a distance counts as none.
-# A voxel of 64 is .016 wide
-STEPS, LAST_STEP, NO_DISTANCE = 50, 1e-4, 1e-3
+# Of the search for the shift: its steps, and the distance that counts as none; a voxel is .016 wide
+STEPS, NO_DISTANCE = 100, 1e-3
 
 
 @dataclass(frozen=True)
@@ -115,23 +115,23 @@ def best_shift(
 ) -> Float[np.ndarray, " 3"]:
     """Return the shift, of all axes, that makes the sum of distances small; never worse than none.
 
-    Every step moves the points by the weighted mean of their ways to the nearest targets, with
-    1 / distance as weights (Weiszfeld's iteration with correspondences found anew). It starts at no
-    shift and returns the best one met on the way: a local optimum.
+    The published search (L-BFGS-B from no shift, to a local optimum) with all points, all axes and the
+    gradient: the mean of the directions from the nearest targets.
     """
     tree = cKDTree(targets)
-    targets, points = np.asarray(targets, np.float64), np.asarray(points, np.float64)
-    shift, best, least = np.zeros(3), np.zeros(3), np.inf
-    for _ in range(STEPS):
+    points, targets = np.asarray(points, np.float64), np.asarray(targets, np.float64)
+
+    def mean_distance(shift: np.ndarray) -> tuple[float, np.ndarray]:
         distance, row = tree.query(points + shift)
-        if distance.sum() < least:
-            least, best = distance.sum(), shift
-        weight = 1.0 / np.hypot(distance, NO_DISTANCE)
-        step = weight @ (targets[row] - points - shift) / weight.sum()
-        if np.abs(step).max() < LAST_STEP:
-            break
-        shift = shift + step
-    return best
+        # rounded off near 0, where the distance alone has no gradient
+        size = np.hypot(distance, NO_DISTANCE)
+        away = (points + shift - targets[row]) / size[:, None]
+        return float(size.mean()), away.mean(axis=0)
+
+    limits = {"maxiter": STEPS, "ftol": 1e-9, "gtol": 1e-5}
+    shift = minimize(mean_distance, np.zeros(3), jac=True, method="L-BFGS-B", options=limits).x
+    better = tree.query(points + shift)[0].sum() < tree.query(points)[0].sum()
+    return shift if better else np.zeros(3)
 
 
 def align(
