@@ -17,11 +17,10 @@ from collections import Counter
 import numpy as np
 
 from semcorr.evaluation.segmentation import LabelledPair, class_iou, score_pair
+from semcorr.geometry.part_labels import labels_from_annotation, merge_labels
 from semcorr.matching.cells import CellMatches, centres, occupied_cells
 from semcorr.transfer.labels import (
     cell_labels,
-    labels_from_annotation,
-    merge_labels,
     transfer_cell_labels,
     transfer_labels,
 )

@@ -74,10 +74,11 @@ class Plan:
             raise UserError(f"no entry {name!r} in `{section}`; there are: {', '.join(entries)}")
         return entries[name]
 
-    def cfg(self, section: str, name: str) -> dict[str, Any]:
-        """Return the `cfg` parameter of a variant."""
-        self.entry(section, name)
-        return rule_cfg(self.config, section, name)
+    def cfg(self, section: str, name: str, stage: str | None = None) -> dict[str, Any]:
+        """Return the `cfg` parameter of a variant; the stage `meshes` gets nothing of the labels."""
+        left_out = self.entry(section, name).TRUTH_ONLY if stage == "meshes" else ()
+        cfg = rule_cfg(self.config, section, name)
+        return {key: value for key, value in cfg.items() if key not in left_out}
 
     def code(self, stage: str, section: str | None = None, name: str | None = None) -> str:
         """Return the `code` parameter: the stage and the module that implements the variant's kind.

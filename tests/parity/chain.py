@@ -37,11 +37,20 @@ NETWORKS = {
     ),
 }
 TRAINING = {"samples": 2, "batch": 2, "shapes": 2, "validation_shapes": 1, "precision": "fp32"}
+PLANES = {
+    "kind": "shapenet",
+    "root": "core",
+    "points": "points",
+    "synset": "02691156",
+    "labels": {0: "body", 1: "wing", 2: "tail", 3: "engine"},
+}
 CONFIG: dict[str, Any] = {
     "device": "cpu",
     "datasets": {
         "chairs": {"kind": "procedural", "category": "chair", "count": 2, "seed": 9},
         "files": {"kind": "folder", "root": "files"},
+        "planes": PLANES,
+        "planes_legacy": PLANES | {"legacy_alignment": True},
     },
     "renders": {"views": {"views": 3, "resolution": 32, "backend": "raycast", "samples": 1}},
     "voxels": {"v16": {"resolution": 16}},
@@ -120,11 +129,18 @@ class Chain:
     """All stages in the working folder.
 
     Args:
-        mesh: file of the folder set's only item.
+        mesh: file of the only item of the folder set and of the ShapeNet set.
+        points: labelled points of the latter.
     """
 
-    def __init__(self, mesh: Path):
+    def __init__(self, mesh: Path, points: Path):
         write_weights()
+        for file, path in (
+            (mesh, "core/02691156/item/models/model_normalized.obj"),
+            (points, "points/02691156_airplane/points/item.txt"),
+        ):
+            Path(path).parent.mkdir(parents=True)
+            shutil.copyfile(file, path)
         Path("files").mkdir()
         shutil.copyfile(mesh, f"files/{mesh.name}")
         Path("files/items.csv").write_text(f"id,file,category\nitem,{mesh.name},thing\n")
@@ -133,9 +149,10 @@ class Chain:
 
     def run(self) -> None:
         """Run every stage that computes something, in order."""
-        for dataset in ("files", "chairs"):
+        for dataset in ("files", "chairs", "planes", "planes_legacy"):
             self._meshes("meshes", dataset, {})
-        self._meshes("truth", "chairs", {"meshes": manifest("meshes", None, "chairs", CHUNK)})
+            if dataset != "files":
+                self._meshes("truth", dataset, {"meshes": manifest("meshes", None, dataset, CHUNK)})
         for stage, section, name in (
             ("render", "renders", "views"),
             ("voxels", "voxels", "v16"),
@@ -154,7 +171,7 @@ class Chain:
     def _meshes(self, stage: str, dataset: str, inputs: dict) -> None:
         outputs = _chunk(manifest(stage, None, dataset, CHUNK))
         members = self.plan.members(stage, dataset, CHUNK)
-        cfg = self.plan.cfg("datasets", dataset)
+        cfg = self.plan.cfg("datasets", dataset, stage)
         self._run(stage, inputs, outputs, cfg, members, dataset=dataset)
 
     def _scores(self) -> None:

@@ -262,3 +262,36 @@ def silhouettes(arrays: Arrays, key: str, match: re.Match) -> Result:
     error = f"mean {difference.max(initial=0):.2g}, IoU {iou.min(initial=1):.4f}"
     text = f"views {first}-{last}: mean {mean:g}, IoU {overlap:g}"
     return Result(key, error, text, bool(passed))
+
+
+@rule(r"exact where (\w+) > ([\d.e+-]+)$")
+def exact_but_for_ties(arrays: Arrays, key: str, match: re.Match) -> Result:
+    """Entries may differ where the stated margin, an expected array, is next to nothing."""
+    sure = arrays.expected[match.group(1)] > float(match.group(2))
+    wrong = different(arrays.found[key], arrays.expected[key]) & sure
+    error = f"{int(wrong.sum())} of {int(sure.sum())} entries differ"
+    return Result(key, error, match.group(0), not wrong.any(), 0)
+
+
+@rule(r"upper bound \(x([\d.]+)\)$")
+def at_most(arrays: Arrays, key: str, match: re.Match) -> Result:
+    """A sum to be made small may be smaller than the expected one, and hardly larger."""
+    share = float(arrays.found[key]) / float(arrays.expected[key])
+    passed = share <= float(match.group(1))
+    return Result(key, f"{share:.4f} times the expected", match.group(0), passed)
+
+
+@rule(r"not required; .* must reach an objective <= (\w+)\*([\d.]+)$")
+def as_good(arrays: Arrays, key: str, match: re.Match) -> Result:
+    """Any solution counts whose objective, compared by a rule of its own, is as small."""
+    name, factor = match.group(1), float(match.group(2))
+    found, expected = float(arrays.found[name]), float(arrays.expected[name])
+    error = f"{name} {found:.5g}, expected {expected:.5g}"
+    return Result(key, error, match.group(0), found <= factor * expected)
+
+
+@rule(r"informational")
+def informational(arrays: Arrays, key: str, match: re.Match) -> Result:
+    """Nothing is demanded but the shape; the share of equal entries is told."""
+    share = float(np.mean(~different(arrays.found[key], arrays.expected[key])))
+    return Result(key, f"{share:.4f} of the entries are equal", "none", True)

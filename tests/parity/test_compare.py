@@ -216,3 +216,28 @@ def test_cases_of_another_root(tmp_path):
     lines = fixture_tree.not_compared(tmp_path)
     assert lines[0].startswith(f"nsr-{later}: later")
     assert lines[1] == "other: no adapter yet (2 cases)"
+
+
+MARGIN = "exact where gap > 1e-5"
+BOUND = "upper bound (x1.02)"
+ANY = "not required; a correct 2-parameter alignment must reach an objective <= o*1.02"
+
+
+def test_labels_may_differ_only_near_a_tie():
+    gaps = {"gap": np.array([1e-6, 1.0, 1.0])}
+    assert result([9, 1, 2], [0, 1, 2], MARGIN, others=gaps).passed
+    assert not result([0, 1, 3], [0, 1, 2], MARGIN, others=gaps).passed
+
+
+def test_an_objective_is_bounded_from_above_and_its_solution_free():
+    assert result(1.0, 2.0, BOUND).passed and result(2.03, 2.0, BOUND).passed
+    assert not result(2.05, 2.0, BOUND).passed
+    assert result([9.0], [0.0], ANY, others={"o": np.array(2.0)}).passed
+    worse = Arrays({"tolerance": {"x": ANY}}, {}, {"x": np.zeros(1), "o": np.array(2.0)},
+                   {"x": np.zeros(1), "o": np.array(2.1)})  # fmt: skip
+    assert not compare(worse)[0].passed
+
+
+def test_what_informs_needs_the_shape_alone():
+    assert "0.5000" in result([1, 2], [1, 3], "informational (several optima exist)").error
+    assert not result([1], [1, 3], "informational").passed

@@ -13,6 +13,7 @@ from tracing import StageCalls
 from semcorr.store.manifest import read_manifest
 
 MESH = COPIES / "nsr/cameras_and_normalisation/model.obj"
+POINTS = COPIES / "nsr/part_ground_truth/points.txt"
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def calls(tmp_path_factory):
     """Stages that called each function while the whole chain ran."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("chain"))
-        chain = Chain(MESH)
+        chain = Chain(MESH, POINTS)
         calls = StageCalls([*STAGE_OF, *NO_STAGE])
         with calls:
             chain.run()

@@ -211,6 +211,17 @@ def test_the_published_setting_adds_a_method_and_leaves_the_others():
         assert not set(preset[section]) & set(base[section]), section
 
 
+def test_the_preset_of_shapenet_rests_on_the_published_setting():
+    config = yaml.safe_load(text("config/config.yaml"))
+    for name in ("hnsr", "shapenet"):
+        config = merged(config, yaml.safe_load(text(f"config/presets/{name}.yaml")))
+    found = validate(config, asset_keys(ROOT / "config/assets.csv"))
+    assert "hnsr" in found.coseg["airplane"].methods
+    sets = [found.datasets[f"shapenet_airplanes{end}"] for end in ("", "_legacy")]
+    assert [s.legacy_alignment for s in sets] == [False, True]
+    assert {s.synset for s in sets} == {"02691156"}
+
+
 VALIDATE = """
 import sys, yaml
 from semcorr.assets.table import asset_keys

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from semcorr.errors import ItemError
+from semcorr.geometry.part_labels import labels_from_annotation, merge_labels
 from semcorr.matching.cells import CellMatches, centres
 from semcorr.transfer.colours import (
     label_palette,
@@ -18,9 +19,7 @@ from semcorr.transfer.colours import (
 from semcorr.transfer.keypoints import transfer_keypoints
 from semcorr.transfer.labels import (
     cell_labels,
-    labels_from_annotation,
     majority_labels,
-    merge_labels,
     transfer_cell_labels,
     transfer_labels,
 )

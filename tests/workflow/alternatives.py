@@ -25,6 +25,12 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("datasets", "root"): "pack_elsewhere",
     ("datasets", "items"): "items_again.csv",
     ("datasets", "yaw"): 30.0,
+    ("datasets", "ids"): "pack/planes.txt",
+    ("datasets", "points"): "pack_elsewhere/points",
+    ("datasets", "annotations"): "pack_elsewhere/listed",
+    ("datasets", "synset"): "03001627",
+    ("datasets", "labels"): {"0": "seat", "1": "back", "2": "foot", "3": "arm"},
+    ("datasets", "classes"): {"upper": ["back", "arm"], "lower": ["seat", "leg"]},
     ("features", "layers"): {"norm": 0.5},
     ("features", "backbone"): "mobilenetv2_100",
     ("features", "more_layers"): [],
@@ -41,7 +47,10 @@ CHOSEN: dict[tuple[str, str], Any] = {
 }
 # Keys whose only value is the one there is, or that no single change can vary; why
 FIXED: dict[tuple[str, str], str] = {
-    ("datasets", "category"): "there is one category of procedural shapes",
+    (
+        "datasets",
+        "category",
+    ): "one of procedural shapes; of a ShapeNet set, experiments choose by it",
     ("coseg", "category"): "a data set has one category here: test_an_empty_category_is_refused",
 }
 

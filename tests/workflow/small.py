@@ -25,6 +25,16 @@ CONFIG: dict[str, Any] = {
         # chunk 0 holds c (the source), d and table_a, chunk 1 holds a
         "pack": {"kind": "folder", "root": "pack", "chunks": 2},
         "extra": {"kind": "procedural", "category": "chair", "count": 2, "seed": 31},
+        # model b has labelled points, a (the source) positions listed per part
+        "planes": {
+            "kind": "shapenet",
+            "root": "pack",
+            "points": "pack/points",
+            "annotations": "pack/listed",
+            "synset": "02691156",
+            "category": "airplane",
+            "labels": {"0": "seat", "1": "back", "2": "leg", "3": "arm"},
+        },
     },
     "renders": {
         "views": {
@@ -165,7 +175,13 @@ CONFIG: dict[str, Any] = {
             "poses": {"aligned": "chairs", "turned": "chairs_yaw"},
             "sources": 2,
             "methods": ["random", "spatial"],
-        }
+        },
+        "planes": {
+            "category": "airplane",
+            "poses": {"aligned": "planes"},
+            "sources": 1,
+            "methods": ["random"],
+        },
     },
     "keypoints": {
         "corners": {
@@ -265,7 +281,7 @@ ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.gltf,chair,", "table_a,table_a.
 
 
 def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Path:
-    """Write the folder set: items.csv, meshes, labels, keypoints, symmetry."""
+    """Write the folder set (items.csv, meshes, labels, keypoints, symmetry) and, in it, ShapeNet sets."""
     for folder in ("labels", "keypoints"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(("a", "c", "d", "table_a")):
@@ -273,6 +289,8 @@ def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Pa
     symmetry = {"keypoints": [["seat_left", "seat_right"]], "labels": [], "orbits": []}
     (root / "symmetry.json").write_text(json.dumps(symmetry))
     write_items(root, rows, header)
+    for synset in ("02691156", "03001627"):
+        write_planes(root, synset)
     return root
 
 
@@ -293,6 +311,28 @@ def write_item(root: Path, name: str, scale: float) -> None:
     (root / f"labels/{name}.json").write_text(json.dumps(label_file))
     points = {"names": ["seat_left", "seat_right", "top"], "vertices": [4, 0, 11]}
     (root / f"keypoints/{name}.json").write_text(json.dumps(points))
+
+
+def write_planes(root: Path, synset: str) -> None:
+    """Write two models of one synset, points of one, an annotation of the other, and their list."""
+    (root / "planes.txt").write_text("a\nb\n")
+    home = root / f"points/{synset}_things/points"
+    for folder in (home, root / "listed" / synset):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(("a", "b")):
+        vertices, faces, _ = boxes(1 + number / 10)
+        models = root / synset / name / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        (models / "model_normalized.obj").write_text(obj_text(vertices, faces))
+        corners = vertices.reshape(len(PARTS), len(CORNERS), 3)
+        if name == "a":
+            # the published frame of voxels: (x, -z, y) of the file, centred, longest side (1.5) 1
+            placed = (corners - (0, 0.15, 0))[..., [0, 2, 1]] * (1, -1, 1) / 1.5
+            listed = dict(zip(PARTS, placed.tolist(), strict=True))
+            (root / f"listed/{synset}/a.json").write_text(json.dumps(listed))
+        else:  # v1 has its front at +X, v2 at -Z
+            lines = [f"{-z} {y} {x} 0 1 0 {n}.0" for n, c in enumerate(corners) for x, y, z in c]
+            (home / "b.txt").write_text("\n".join(lines) + "\n")
 
 
 def write_mirror(root: Path) -> Path:

@@ -108,6 +108,7 @@ def test_views_of_a_mask_change_with_those_of_its_feature(plans, before, prepare
 
 PLANNED_BY_NOTHING = (
     "datasets.pack.items",
+    "datasets.planes.ids",
     "models.vae.checkpoint_seconds",
     "models.encoder.checkpoint_seconds",
     "models.flow.checkpoint_seconds",

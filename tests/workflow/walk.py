@@ -125,8 +125,38 @@ class Walk:
         if entry.kind == "procedural":
             ids = [f"{entry.category}_{entry.family}_{n:05d}" for n in range(entry.count)]
             return [{"id": i, "category": entry.category} for i in sorted(ids)]
+        if entry.kind == "shapenet":
+            return self.models(entry)
         with open(self.folder / os.path.expandvars(entry.root) / entry.items) as handle:
             return sorted(csv.DictReader(handle), key=lambda row: row["id"])
+
+    def models(self, entry: Any) -> list[dict[str, str]]:
+        """Return the models of a ShapeNet set, with the axes of v2."""
+        home = self.folder / entry.root / entry.synset
+        if entry.ids is None:
+            ids = sorted(path.name for path in home.iterdir())
+        else:
+            ids = sorted((self.folder / entry.ids).read_text().split())
+        file = entry.synset + "/{}/models/model_normalized.obj"
+        return [
+            {"id": i, "category": entry.category or entry.synset, "file": file.format(i),
+             "up": "+y", "front": "-z"}
+            for i in ids
+        ]  # fmt: skip
+
+    def files_of_models(self, dataset: str, chunk: int, labels: bool) -> list[str]:
+        """Return the meshes of a chunk of a ShapeNet set, or its files of labels, as far as there."""
+        entry = self.config.datasets[dataset]
+        names = []
+        for row in self.rows(dataset):
+            if self.chunk_of(dataset, row["id"]) != chunk:
+                continue
+            if labels:
+                names.append(f"{entry.annotations}/{entry.synset}/{row['id']}.json")
+                names.append(f"{entry.points}/{entry.synset}_things/points/{row['id']}.txt")
+            else:
+                names.append(f"{entry.root}/{row['file']}")
+        return sorted(name for name in names if (self.folder / name).is_file())
 
     def chunk_of(self, dataset: str, item_id: str) -> int:
         """Return the bucket of an item."""
@@ -145,6 +175,8 @@ class Walk:
     def files(self, dataset: str, chunk: int, patterns: list[str]) -> list[str]:
         """Return the local files of a chunk that are there."""
         _, entry = self.base(dataset)
+        if entry.kind == "shapenet":
+            return self.files_of_models(dataset, chunk, labels="{file}" not in patterns)
         if entry.kind != "folder":
             return []
         root = os.path.expandvars(entry.root)
@@ -159,10 +191,11 @@ class Walk:
 
     def meshes(self, dataset: str, chunk: int) -> str:
         entry = self.config.datasets[dataset]
+        cfg = self.cfg("datasets", dataset)
         own = [
-            self.cfg("datasets", dataset),
+            {key: value for key, value in cfg.items() if key not in entry.TRUTH_ONLY},
             self.members(dataset, chunk, MESH_COLUMNS),
-            self.files(dataset, chunk, ["{file}"]) if entry.kind == "folder" else [],
+            self.files(dataset, chunk, ["{file}"]) if entry.kind != "turned" else [],
         ]
         reads = [self.meshes(entry.from_, chunk)] if entry.kind == "turned" else []
         return self.chunk_node(f"meshes/{dataset}", chunk, own, reads)
@@ -173,7 +206,7 @@ class Walk:
         own = [
             self.cfg("datasets", dataset),
             self.members(dataset, chunk, TRUTH_COLUMNS),
-            self.files(dataset, chunk, patterns) if entry.kind == "folder" else [],
+            self.files(dataset, chunk, patterns) if entry.kind != "turned" else [],
         ]
         if entry.kind == "turned":
             reads = [self.meshes(entry.from_, chunk), self.truth(entry.from_, chunk)]

@@ -86,9 +86,9 @@ def dataset_inputs(stage):
     return inputs
 
 
-def cfg(section, wildcard):
-    """Parameter `cfg`: the variant's validated options, plus global keys."""
-    return asking(lambda wildcards: PLAN.cfg(section, wildcards[wildcard]))
+def cfg(section, wildcard, stage=None):
+    """Parameter `cfg`: the variant's validated options (that the stage reads), plus global keys."""
+    return asking(lambda wildcards: PLAN.cfg(section, wildcards[wildcard], stage))
 
 
 def code(stage, section=None, wildcard=None):

@@ -16,7 +16,7 @@ rule meshes:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        cfg=cfg("datasets", "dataset"),
+        cfg=cfg("datasets", "dataset", "meshes"),
         code=code("meshes", "datasets", "dataset"),
         members=members("meshes"),
     message:

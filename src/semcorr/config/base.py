@@ -28,9 +28,12 @@ class Variant(Strict):
     Attributes:
         PLANNING: fields that only decide which jobs exist or where data lie. They are left out of the
             `cfg` parameter of rules, so that changing them reruns nothing by itself.
+        TRUTH_ONLY: fields of a data set that only its ground truth reads. They are left out of the `cfg`
+            of meshes, so that other labels leave meshes, views and features as they are.
     """
 
     PLANNING: ClassVar[frozenset[str]] = frozenset()
+    TRUTH_ONLY: ClassVar[frozenset[str]] = frozenset()
 
     def code_modules(self) -> tuple[str, ...]:
         """Return further modules whose code the entry's results rest on, found by name at run time."""

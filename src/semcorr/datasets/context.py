@@ -53,6 +53,10 @@ class Truth:
         keypoints: (k, 3) world positions, NaN = absent.
         keypoint_vertices: (k,) vertex of each, -1 = absent.
         keypoint_symmetry: groups of keypoint names that the category's mirror exchanges.
+        label_points: (p, 3) world positions with labels, where parts are known at points; a vertex or
+            sample then has the label of the nearest one, and `face_labels` are those of the faces'
+            middles. None (p = 0) where parts are known by faces.
+        point_labels: (p,) index into label_names of each, >= 0.
     """
 
     face_labels: Int[np.ndarray, " f"]
@@ -61,11 +65,14 @@ class Truth:
     keypoints: Float[np.ndarray, "k 3"] = field(default_factory=lambda: np.zeros((0, 3)))
     keypoint_vertices: Int[np.ndarray, " k"] = field(default_factory=lambda: np.zeros(0, np.int32))
     keypoint_symmetry: Sequence[Sequence[str]] = ()
+    label_points: Float[np.ndarray, "p 3"] = field(default_factory=lambda: np.zeros((0, 3)))
+    point_labels: Int[np.ndarray, " p"] = field(default_factory=lambda: np.zeros(0, np.int16))
 
 
 LoadTruth = Callable[[str], Truth]
 TRUTH_RAGGED = frozenset(
-    "face_labels label_names keypoints keypoint_vertices keypoint_names keypoint_symmetry".split()
+    "face_labels label_names keypoints keypoint_vertices keypoint_names keypoint_symmetry"
+    " label_points point_labels".split()
 )
 
 
@@ -78,6 +85,8 @@ def truth_to_arrays(truth: Truth) -> Arrays:
         "keypoints": np.asarray(truth.keypoints, np.float64).reshape(-1, 3),
         "keypoint_vertices": np.asarray(truth.keypoint_vertices, np.int32),
         "keypoint_symmetry": encode(truth.keypoint_symmetry),
+        "label_points": np.asarray(truth.label_points, np.float64).reshape(-1, 3),
+        "point_labels": np.asarray(truth.point_labels, np.int16),
     }
 
 
@@ -90,6 +99,8 @@ def truth_from_arrays(arrays: Arrays) -> Truth:
         keypoints=arrays["keypoints"],
         keypoint_vertices=arrays["keypoint_vertices"],
         keypoint_symmetry=decode(arrays["keypoint_symmetry"]),
+        label_points=arrays["label_points"],
+        point_labels=arrays["point_labels"].astype(np.int64),
     )
 
 

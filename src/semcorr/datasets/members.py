@@ -12,7 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from semcorr.errors import UserError
@@ -73,6 +76,8 @@ def read_members(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[s
         return read_members(datasets, entry["from"])
     if entry["kind"] == "procedural":
         return _procedural(entry["category"], entry["seed"], entry["count"])
+    if own := _items_module(entry["kind"]):
+        return own.read_members(entry)
     return _folder(root_of(entry), entry["items"])
 
 
@@ -82,14 +87,28 @@ def base_entry(datasets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[
     return datasets[entry["from"]] if entry["kind"] == "turned" else entry
 
 
-def root_of(entry: Mapping[str, Any]) -> str:
-    """Return the folder of a folder set with variables and ~ expanded.
+def _items_module(kind: str) -> ModuleType | None:
+    """Return the module that knows the items of a kind whose list is not items.csv, if it has one.
 
-    Links in it stay as they are and a relative folder stays relative: files below it are inputs of jobs,
+    It has the functions read_members(entry), mesh_files(entry, members), truth_files(entry, members).
+    """
+    name = f"semcorr.datasets.{kind}_items"
+    return import_module(name) if find_spec(name) else None
+
+
+def root_of(entry: Mapping[str, Any]) -> str:
+    """Return the folder of a folder set, `expanded`."""
+    return expanded(entry["root"])
+
+
+def expanded(path: str) -> str:
+    """Return a path of the configuration with variables and ~ expanded.
+
+    Links in it stay as they are and a relative path stays relative: files below it are inputs of jobs,
     and data or a working folder that moved behind the same path must not look like other inputs.
     """
-    root = os.path.expanduser(os.path.expandvars(entry["root"]))
-    return root if ".." in root.split(os.sep) else os.path.normpath(root)
+    path = os.path.expanduser(os.path.expandvars(path))
+    return path if ".." in path.split(os.sep) else os.path.normpath(path)
 
 
 def chunks_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[int, list[Member]]:
@@ -114,12 +133,14 @@ def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     """
     if "root" not in entry:
         return []
+    if own := _items_module(entry["kind"]):
+        return own.mesh_files(entry, members)
     root = root_of(entry)
     found = []
     for member in members:
         if member.status == "ok":
             found.append(member.file)
-            found += _usable(root, referenced_files(member.file))
+            found += usable(root, referenced_files(member.file))
     return list(dict.fromkeys(found))
 
 
@@ -127,6 +148,8 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     """Return the label, keypoint and symmetry files of members that are there."""
     if "root" not in entry:
         return []
+    if own := _items_module(entry["kind"]):
+        return own.truth_files(entry, members)
     root = root_of(entry)
     names = [
         f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS
@@ -135,16 +158,17 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 
 def _inside(root: str, names: list[str]) -> list[str]:
-    return _usable(root, [os.path.join(root, name) for name in names])
+    return usable(root, [os.path.join(root, name) for name in names])
 
 
-def _usable(root: str, paths: list[str]) -> list[str]:
-    # Only existing regular files inside the root, without braces: anything else must not stop the plan
+def usable(root: str, paths: list[str]) -> list[str]:
+    """Return the existing regular files inside the root, without braces: nothing else may be an input."""
     found = [p for p in paths if not set(p.removeprefix(root)) & set(FORBIDDEN_IN_NAMES)]
-    return [path for path in found if os.path.isfile(path) and _is_below(root, path)]
+    return [path for path in found if os.path.isfile(path) and is_below(root, path)]
 
 
-def _is_below(root: str, path: str) -> bool:
+def is_below(root: str, path: str) -> bool:
+    """Tell whether a path, symbolic links followed, lies in `root`."""
     real = os.path.realpath(root)
     return os.path.commonpath([real, os.path.realpath(path)]) == real
 
@@ -187,7 +211,7 @@ def _folder_member(root: str, row: dict[str, str], count: int) -> Member:
 
 def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, str | None]:
     item_id, name = columns["id"], columns["file"]
-    if reason := _wrong_id(item_id):
+    if reason := wrong_id(item_id):
         return "bad_name", reason, None
     if count > 1:
         return "duplicate", f"id {item_id!r} is given {count} times", None
@@ -198,14 +222,15 @@ def _examine(root: str, columns: dict[str, str], count: int) -> tuple[str, str, 
             None,
         )
     path = os.path.join(root, name)
-    if not _is_below(root, path):
+    if not is_below(root, path):
         return "outside", f"file {name!r} leaves the folder of the data set", None
     if not os.path.isfile(path):
         return "missing", f"file {name!r} is not there", None
     return "ok", "", path
 
 
-def _wrong_id(item_id: str) -> str:
+def wrong_id(item_id: str) -> str:
+    """Return what is wrong with an id, nothing where it can be used."""
     if not item_id or any(c in item_id for c in FORBIDDEN_IN_NAMES + "/\\"):
         return f"id {item_id!r} is empty or holds one of / \\ {{ }}"
     if FORBIDDEN_IN_IDS in item_id:

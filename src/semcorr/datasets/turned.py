@@ -63,12 +63,16 @@ def open_meshes(context: DatasetContext) -> LoadMesh:
 
 
 def open_truth(context: DatasetContext) -> LoadTruth:
-    """Return the function id -> ground truth with the keypoints turned along."""
+    """Return the function id -> ground truth with keypoints and labelled points turned along."""
 
     def load(item_id: str) -> Truth:
         truth = truth_from_arrays(context.truth.read(item_id))
         _, matrix = _turn_item(context, item_id, context.meshes.read(item_id))
-        return replace(truth, keypoints=apply(matrix, truth.keypoints))
+        return replace(
+            truth,
+            keypoints=apply(matrix, truth.keypoints),
+            label_points=apply(matrix, truth.label_points),
+        )
 
     return load
 

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from semcorr.datasets.context import Truth, truth_from_arrays
 from semcorr.errors import ItemError
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, Sites, sites_of
+from semcorr.geometry.part_labels import labels_from_points
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.items import Arrays
 from semcorr.store.manifest import Row
@@ -44,6 +45,21 @@ def site_labels(sites: Sites, face_labels: Int[np.ndarray, " f"]) -> Int[np.ndar
     labels = votes[:, 1:].argmax(axis=1) if count else np.zeros(sites.num_vertices, np.int64)
     labels[votes[:, 1:].sum(axis=1) == 0] = -1
     return np.concatenate([labels, face_labels[sites.sample_face]]).astype(np.int64)
+
+
+def true_site_labels(
+    sites: Sites, truth: Truth, common: Int[np.ndarray, " l"]
+) -> Int[np.ndarray, " n"]:
+    """Return the true label of every site: that of the nearest labelled point, or by the faces.
+
+    Args:
+        sites: of the shape.
+        truth: of the same shape.
+        common: number to return for each of the truth's labels, and last for none.
+    """
+    if len(truth.label_points):
+        return common[labels_from_points(sites.positions, truth.label_points, truth.point_labels)]
+    return site_labels(sites, common[truth.face_labels])
 
 
 @dataclass

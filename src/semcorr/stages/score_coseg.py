@@ -7,7 +7,7 @@ import numpy as np
 
 from semcorr.evaluation.segmentation import LabelledPair, PairScore, score_pair, summarise
 from semcorr.seeds import seed_of
-from semcorr.stages.pose_pairs import PosePairs, site_labels
+from semcorr.stages.pose_pairs import PosePairs, true_site_labels
 from semcorr.transfer.labels import transfer_labels
 
 
@@ -38,7 +38,7 @@ def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray
     if truth is None or not (truth.face_labels >= 0).any():
         return None
     common = np.array([*(names.index(n) for n in truth.label_names), -1])
-    return site_labels(pairs.sites(item_id), common[truth.face_labels])
+    return true_site_labels(pairs.sites(item_id), truth, common)
 
 
 def labelled_pairs(

@@ -7,14 +7,13 @@ import numpy as np
 from adapters.case_files import only_number, read_case, shape
 
 from semcorr.evaluation.segmentation import class_iou
+from semcorr.geometry.part_labels import labels_from_annotation, merge_labels
 from semcorr.matching.cells import centres, occupied_cells
 from semcorr.matching.hierarchical import match_pooled, pool_levels
 from semcorr.matching.lift import lift_to_voxels
 from semcorr.transfer.colours import label_palette, spatial_rainbow, transfer_colours
 from semcorr.transfer.labels import (
     cell_labels,
-    labels_from_annotation,
-    merge_labels,
     transfer_cell_labels,
 )
 
