@@ -2,11 +2,11 @@
 
 import hashlib
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import link
 from pathlib import Path
 
 from semcorr.assets.sources import mirror_from_environment
@@ -19,6 +19,7 @@ from semcorr.errors import ItemError
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkJob, ChunkReader, Compute, write_chunk
 from semcorr.store.items import Arrays
+from semcorr.store.lock import FolderLock
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,21 @@ def main(job: StageJob) -> None:
     joins it. So two hidden folders lie beside the outputs: `.{chunk}.partial` with what is on its way,
     and `.{chunk}.kept`, the last finished store once more (hard links, no second copy of the bytes).
     """
-    datasets, name = job.config["datasets"], job.wildcards["dataset"]
-    entry = datasets[name]
-    members = item_lists.read_members(datasets, name)
     store = job.outputs["store"]
     partial = store.with_name(f".{store.stem}.partial")
-    kept = Kept(store.with_name(f".{store.stem}.kept"))
+    with FolderLock(partial):  # a writer with another list must not find it gone
+        kept = Kept(store.with_name(f".{store.stem}.kept"))
+        write_chunk(_chunk_job(job), _preparation(job, partial, kept), unit="object")
+        kept.replace(store, job.outputs["manifest"])
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _preparation(job: StageJob, partial: Path, kept: "Kept"):
+    """Return what brings the missing objects and gives the function id -> arrays."""
+    datasets, name = job.config["datasets"], job.wildcards["dataset"]
+    members = item_lists.read_members(datasets, name)
     place = Place(
-        url=entry["url"],
+        url=datasets[name]["url"],
         mirror=mirror_from_environment(),
         offline=job.runtime.offline,
         max_bytes=job.cfg["max_bytes"],
@@ -53,13 +61,11 @@ def main(job: StageJob) -> None:
         usable = {i: members[i] for i in missing if members[i].status == "ok"}
         absent = {i: m for i, m in usable.items() if not kept.has(m, place.max_bytes)}
         log.info("%d objects kept, %d to fetch", len(usable) - len(absent), len(absent))
-        partial.mkdir(parents=True, exist_ok=True)
-        outcomes = fetch_all(absent, partial, place, entry["connections"]) if absent else {}
+        connections = datasets[name]["connections"]
+        outcomes = fetch_all(absent, partial, place, connections) if absent else {}
         yield lambda item_id: _arrays(members[item_id], outcomes.get(item_id), kept)
 
-    write_chunk(_chunk_job(job), prepare, unit="object")
-    shutil.rmtree(partial, ignore_errors=True)
-    kept.replace(store, job.outputs["manifest"])
+    return prepare
 
 
 def _chunk_job(job: StageJob) -> ChunkJob:
@@ -82,7 +88,7 @@ def _arrays(member: Member, outcome: Outcome | None, kept: "Kept") -> Arrays:
     if isinstance(outcome, ItemError):
         raise outcome
     if outcome is None:
-        return raw_arrays(member.columns, *kept.read(member))
+        return raw_arrays(member.columns, *kept.read(member.id))
     return raw_arrays(member.columns, outcome.path.read_bytes(), outcome.sha256)
 
 
@@ -104,34 +110,36 @@ class Kept:
                 log.warning("%s: not usable (%s); fetching again", self.folder, error)
 
     def has(self, member: Member, max_bytes: int) -> bool:
-        """Tell whether the object of a row is there: the same path, and the same hash if one is given."""
+        """Tell whether the object of a row is there, undamaged, and is what the list says now."""
         record = self._records.get(member.id)
         if record is None or record["path"] != member.columns["path"]:
             return False
         expected = member.columns.get("sha256") or record["sha256"]
-        return record["sha256"] == expected and record["bytes"] <= max_bytes
+        wanted = record["sha256"] == expected and record["bytes"] <= max_bytes
+        return wanted and self._is_whole(member.id)
 
-    def read(self, member: Member) -> tuple[bytes, str]:
-        """Return the bytes of an object and their sha256, computed again.
+    def _is_whole(self, item_id: str) -> bool:
+        try:
+            found = hashlib.sha256(self.read(item_id)[0]).hexdigest()
+        except (OSError, ValueError, RuntimeError) as error:
+            log.warning("%s: %s cannot be read (%s)", self.folder, item_id, error)
+            return False
+        if found != self._records[item_id]["sha256"]:
+            log.warning("%s: %s is damaged; fetching it again", self.folder, item_id)
+        return found == self._records[item_id]["sha256"]
 
-        Raises:
-            OSError: they are not what was kept.
-        """
-        data = self._reader.read(member.id, ["glb"])["glb"].tobytes()
-        sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 != self._records[member.id]["sha256"]:
-            raise OSError(
-                f"{self.folder}: {member.id} is damaged; remove this folder and run again"
-            )
-        return data, sha256
+    def read(self, item_id: str) -> tuple[bytes, str]:
+        """Return the bytes of an object and their sha256."""
+        data = self._reader.read(item_id, ["glb"])["glb"].tobytes()
+        return data, self._records[item_id]["sha256"]
 
     def replace(self, store: Path, manifest: Path) -> None:
         """Keep a finished store; where the file system has no hard links nothing is kept."""
         self._reader = None
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
-            shutil.copytree(store, self.folder / STORE, copy_function=os.link)
-            os.link(manifest, self.folder / MANIFEST)
+            shutil.copytree(store, self.folder / STORE, copy_function=link)
+            link(manifest, self.folder / MANIFEST)
         except (OSError, shutil.Error) as error:
             log.warning("%s: no hard links (%s); nothing is kept", self.folder, error)
             shutil.rmtree(self.folder, ignore_errors=True)
