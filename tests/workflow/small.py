@@ -25,6 +25,14 @@ CONFIG: dict[str, Any] = {
         # chunk 0 holds c (the source), d and table_a, chunk 1 holds a
         "pack": {"kind": "folder", "root": "pack", "chunks": 2},
         "extra": {"kind": "procedural", "category": "chair", "count": 2, "seed": 31},
+        # chunk 0 holds box_b (the source) and box_c, chunk 1 holds box_d; all come from the mirror
+        "net": {
+            "kind": "objaverse",
+            "list": "pack/net.csv",
+            "chunks": 2,
+            "url": "http://127.0.0.1:9/objaverse",
+            "truth": "pack/net_truth",
+        },
     },
     "renders": {
         "views": {
@@ -162,7 +170,13 @@ CONFIG: dict[str, Any] = {
             "poses": {"aligned": "chairs", "turned": "chairs_yaw"},
             "sources": 2,
             "methods": ["random", "spatial"],
-        }
+        },
+        "downloaded": {
+            "category": "chair",
+            "poses": {"aligned": "net"},
+            "sources": 1,
+            "methods": ["random"],
+        },
     },
     "keypoints": {
         "corners": {
@@ -257,6 +271,7 @@ def write_material(root: Path, name: str) -> str:
     return f"mtllib paint/{name}.mtl\nusemtl wood\n"
 
 
+OBJECTS = ("box_b", "box_c", "box_d")
 # a names a material library, which names a picture; d names its buffer
 ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.gltf,chair,", "table_a,table_a.obj,table,")
 
@@ -270,7 +285,18 @@ def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Pa
     symmetry = {"keypoints": [["seat_left", "seat_right"]], "labels": [], "orbits": []}
     (root / "symmetry.json").write_text(json.dumps(symmetry))
     write_items(root, rows, header)
+    write_objects(root)
     return root
+
+
+def write_objects(root: Path, name: str = "net") -> None:
+    """Write the list of objects that the mirror has, and their labels."""
+    lines = [f"{item_id},boxes/{item_id}.glb,chair,by" for item_id in OBJECTS]
+    (root / f"{name}.csv").write_text("\n".join(["id,path,category,licence", *lines]) + "\n")
+    (root / f"{name}_truth/labels").mkdir(parents=True, exist_ok=True)
+    labels = json.dumps({"names": ["low", "high"], "faces": [0] * 6 + [1] * 6})
+    for item_id in OBJECTS:
+        (root / f"{name}_truth/labels/{item_id}.json").write_text(labels)
 
 
 def write_items(root: Path, rows, header: str = "id,file,category,up") -> None:
@@ -293,8 +319,9 @@ def write_item(root: Path, name: str, scale: float) -> None:
 
 
 def write_mirror(root: Path) -> Path:
-    """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
+    """Write tiny networks with seeded random weights, and objects, where SEMCORR_MIRROR looks for them."""
     import torch
+    from objaverse_site import glb
     from safetensors.torch import save_file
 
     from semcorr.networks.backbones import build_backbone
@@ -313,6 +340,9 @@ def write_mirror(root: Path) -> Path:
         path.parent.mkdir(parents=True)
         save_file(untrained_network(name, args, seed).state_dict(), path)
         path.with_suffix(".json").write_text(json.dumps({"name": name, "args": args}))
+    (root / "objaverse/boxes").mkdir(parents=True)
+    for number, item_id in enumerate(OBJECTS):
+        (root / f"objaverse/boxes/{item_id}.glb").write_bytes(glb((1 + number, 1, 1)))
     (root / ENCODER).mkdir()
     encoder = build_backbone("tiny_vit", seed=2).module
     torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")

@@ -21,6 +21,8 @@ CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
 # What the format's table says of a mesh: the category is for experiments alone
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
+# What the manifest of a download tells
+RAW_COLUMNS = ("path", "sha256", "licence", "author", "title", "page")
 
 
 def named_in(root: Path, name: str) -> list[str]:
@@ -125,7 +127,8 @@ class Walk:
         if entry.kind == "procedural":
             ids = [f"{entry.category}_{entry.family}_{n:05d}" for n in range(entry.count)]
             return [{"id": i, "category": entry.category} for i in sorted(ids)]
-        with open(self.folder / os.path.expandvars(entry.root) / entry.items) as handle:
+        path = Path(entry.list if entry.kind == "objaverse" else f"{entry.root}/{entry.items}")
+        with open(self.folder / os.path.expandvars(path)) as handle:
             return sorted(csv.DictReader(handle), key=lambda row: row["id"])
 
     def chunk_of(self, dataset: str, item_id: str) -> int:
@@ -145,9 +148,10 @@ class Walk:
     def files(self, dataset: str, chunk: int, patterns: list[str]) -> list[str]:
         """Return the local files of a chunk that are there."""
         _, entry = self.base(dataset)
-        if entry.kind != "folder":
+        root = getattr(entry, "root", None) or getattr(entry, "truth", None)
+        if root is None:
             return []
-        root = os.path.expandvars(entry.root)
+        root = os.path.expandvars(root)
         names = [
             pattern.format(**row)
             for row in self.rows(dataset)
@@ -165,6 +169,9 @@ class Walk:
             self.files(dataset, chunk, ["{file}"]) if entry.kind == "folder" else [],
         ]
         reads = [self.meshes(entry.from_, chunk)] if entry.kind == "turned" else []
+        if entry.kind == "objaverse":
+            limits = [entry.max_bytes, self.members(dataset, chunk, RAW_COLUMNS)]
+            reads = [self.chunk_node(f"raw/{dataset}", chunk, limits, [])]
         return self.chunk_node(f"meshes/{dataset}", chunk, own, reads)
 
     def truth(self, dataset: str, chunk: int) -> str:
@@ -173,7 +180,7 @@ class Walk:
         own = [
             self.cfg("datasets", dataset),
             self.members(dataset, chunk, TRUTH_COLUMNS),
-            self.files(dataset, chunk, patterns) if entry.kind == "folder" else [],
+            self.files(dataset, chunk, patterns),
         ]
         if entry.kind == "turned":
             reads = [self.meshes(entry.from_, chunk), self.truth(entry.from_, chunk)]

@@ -78,7 +78,12 @@ def _chunk_job(job: StageJob) -> ChunkJob:
         members=tuple(tuple(m) for m in job.members),
         inputs={},
         ragged=RAW_RAGGED,
-        attributes={"frame": "file: glTF, Y up, front +Z", "units": "of the file"},
+        attributes={
+            "seed": job.config.get("seed", 0),  # for readers: no download depends on it
+            "weights_sha256": {},
+            "frame": "file: glTF, Y up, front +Z",
+            "units": "of the file",
+        },
     )
 
 
