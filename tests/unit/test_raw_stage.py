@@ -3,10 +3,13 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
-from objaverse_site import Site, glb, uid_of
+from objaverse_site import Site, Trouble, glb, uid_of
 
 from semcorr.assets.download import TransientError
 from semcorr.datasets import members as item_lists
@@ -223,6 +226,35 @@ def test_failed_rows_are_fetched_again_and_good_ones_are_not(objects):
     objects.site.files[objects.site.paths[gone]] = glb()
     assert statuses(objects.run()) == {good: "ok", gone: "ok"}
     assert objects.asked(good) == 1
+
+
+def test_a_killed_job_goes_on_in_the_middle_of_a_file(objects, tmp_path):
+    """SIGKILL of the stage's own process, then the same job: every byte is sent once."""
+    uids = [objects.add(n, glb((1 + n, 1, 1), padding=200_000)) for n in range(3)]
+    for path in objects.site.paths.values():
+        objects.site.troubles[path] = Trouble(seconds_per_block=0.05)
+    job = objects.job("raw")
+    fields = ("outputs", "cfg", "code", "members", "wildcards", "config")
+    text = json.dumps({"inputs": {}} | {n: getattr(job, n) for n in fields}, default=str)
+    (tmp_path / "job.json").write_text(text)
+    command = [sys.executable, "-m", "semcorr.stages.raw", str(tmp_path / "job.json")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        partial = objects.root / "results/raw/s/.0.partial"
+        while sum(p.stat().st_size > 20_000 for p in partial.glob("*.part")) < 2:
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        process.kill()
+    assert not job.outputs["manifest"].exists()
+    arrived = {p.name: p.stat().st_size for p in partial.glob("*.part")}
+    objects.site.troubles.clear()
+    reader = objects.run()
+    assert {i: reader.read(i)["glb"].tobytes() for i in uids} == {
+        i: objects.site.files[objects.site.paths[i]] for i in uids
+    }
+    spans = [span for i in uids for span in objects.site.asked(objects.site.paths[i])]
+    assert {f"bytes={size}-" for size in arrived.values()} <= set(spans)
+    assert spans.count(None) == 3
+    assert not partial.exists()
 
 
 def test_offline_stops_with_the_remedy(objects):
