@@ -7,9 +7,11 @@ import pytest
 from objaverse_site import PREFIX, Site, Trouble, glb
 
 from semcorr.assets.download import Patience, TransientError
+from semcorr.assets.sources import address_of
+from semcorr.config.kinds.objaverse import DEFAULT_URL
 from semcorr.datasets.members import Member
 from semcorr.datasets.objaverse_fetch import OUTAGE, fetch_all
-from semcorr.datasets.objaverse_source import OfflineError, Place, bring
+from semcorr.datasets.objaverse_source import OfflineError, Place, bring, row_of
 from semcorr.errors import ItemError, UserError
 
 QUICK = Patience(connect=2, read=0.5, attempts=3, backoff=0.01, longest_wait=0.02)
@@ -45,6 +47,14 @@ def test_an_object_is_fetched_from_the_hub_and_compared_with_its_id(site, part):
     found = bring(path, "", part, HUB)
     assert (found.path.read_bytes(), found.sha256, found.verified) == (BODY, SHA, "hub-lfs")
     assert site.requests[0][0] == PREFIX + path
+
+
+def test_an_address_of_the_hub_may_name_a_commit(monkeypatch):
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    url = DEFAULT_URL.replace("main", "21e4e14")
+    assert row_of(url, "a.glb").repo == "datasets/allenai/objaverse"
+    assert address_of(row_of(url, "glbs/a b.glb")) == f"{url}/glbs/a%20b.glb"
+    assert row_of("https://example.org/x/", "a.glb").url == "https://example.org/x/a.glb"
 
 
 def test_a_hash_of_the_list_counts_more_than_the_form(site, part):

@@ -6,7 +6,7 @@ says (`modified`), the file is too large or no whole GLB (`failed`). Everything 
 """
 
 import logging
-import os
+import re
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,8 @@ from semcorr.errors import ItemError, UserError
 log = logging.getLogger(__name__)
 
 KEY = "objaverse"
-HUB_REPO, HUB_REVISION = "datasets/allenai/objaverse", "main"
+# repository and revision in an address of the hub: its answers tell what a file must be
+_HUB = re.compile(r"https://huggingface\.co/(datasets/[\w.-]+/[\w.-]+)/resolve/([^/]+)/?")
 TRIES = 2  # equal wrong bytes twice are what the server has
 GLB_HEADER = struct.Struct("<4sII")
 
@@ -80,9 +81,9 @@ class Fault:
 def row_of(url: str, file: str, max_bytes: int | None = None) -> AssetRow:
     """Return one file of Objaverse as a row of assets, so that mirrors work as they do for weights."""
     base = {"key": KEY, "kind": "dataset", "file": file, "max_bytes": max_bytes}
-    if url.rstrip("/") == DEFAULT_URL:
-        return AssetRow(**base, repo=HUB_REPO, revision=HUB_REVISION)
-    return AssetRow(**base, url=f"{os.path.expandvars(url).rstrip('/')}/{quote(file)}")
+    if hub := _HUB.fullmatch(url):
+        return AssetRow(**base, repo=hub[1], revision=hub[2])
+    return AssetRow(**base, url=f"{url.rstrip('/')}/{quote(file)}")
 
 
 def bring(file: str, sha256: str, partial: Path, place: Place) -> Found:
