@@ -1,6 +1,8 @@
 """The three ways in which work fails, told apart by type."""
 
-PERMANENT_STATUSES = ("failed", "missing", "outside", "bad_name", "duplicate", "upstream_failed")
+PERMANENT_STATUSES = (
+    *("failed", "missing", "modified", "outside", "bad_name", "duplicate", "upstream_failed"),
+)
 
 
 class SemcorrError(Exception):

@@ -22,7 +22,11 @@ from semcorr.fingerprint import fingerprint
 
 CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
-COLUMNS = {"meshes": ("file", "up", "front"), "index": ("category",)}
+COLUMNS = {
+    "raw": ("path", "sha256", "licence", "author", "title", "page"),
+    "meshes": ("file", "up", "front"),
+    "index": ("category",),
+}
 
 
 class Plan:
@@ -145,10 +149,26 @@ class Plan:
         if entry.kind == "turned":
             sections = ("meshes",) if stage == "meshes" else ("meshes", "truth")
             return {}, {s: manifest(s, None, entry.from_, chunk) for s in sections}
+        if entry.kind == "objaverse" and stage == "meshes":
+            return {}, {"raw": manifest("raw", None, dataset, chunk)}
         files = {"files": self.files(stage, dataset, chunk)}
         return files, {} if stage == "meshes" else {
             "meshes": manifest("meshes", None, dataset, chunk)
         }
+
+    def raw_cfg(self, dataset: str) -> dict[str, Any]:
+        """Return the `cfg` of downloads: the limits alone, whatever is made of the files later."""
+        entry = self.entry("datasets", dataset)
+        if entry.kind != "objaverse":
+            raise UserError(f"datasets.{dataset}: sets of kind {entry.kind!r} are not downloaded")
+        return {"max_bytes": entry.max_bytes}
+
+    def downloads(self) -> list[str]:
+        """Return the manifests of all chunks of downloaded sets that an experiment uses."""
+        used = {d for _, _, entry in self._experiments() for d in entry.poses.values()}
+        bases = {getattr(self.config.datasets[name], "from_", name) for name in used}
+        names = [n for n in sorted(bases) if self.config.datasets[n].kind == "objaverse"]
+        return [manifest("raw", None, n, c) for n in names for c in self.chunks(n)]
 
     def variant_inputs(self, entry: Variant, dataset: str, chunk: str) -> dict[str, str]:
         """Return {input name: manifest} of a per-chunk variant: meshes and what the entry refers to."""

@@ -35,6 +35,14 @@ CONFIG: dict[str, Any] = {
             "category": "airplane",
             "labels": {"0": "seat", "1": "back", "2": "leg", "3": "arm"},
         },
+        # chunk 0 holds box_b (the source) and box_c, chunk 1 holds box_d; all come from the mirror
+        "net": {
+            "kind": "objaverse",
+            "list": "pack/net.csv",
+            "chunks": 2,
+            "url": "http://127.0.0.1:9/objaverse",
+            "truth": "pack/net_truth",
+        },
     },
     "renders": {
         "views": {
@@ -182,6 +190,12 @@ CONFIG: dict[str, Any] = {
             "sources": 1,
             "methods": ["random"],
         },
+        "downloaded": {
+            "category": "chair",
+            "poses": {"aligned": "net"},
+            "sources": 1,
+            "methods": ["random"],
+        },
     },
     "keypoints": {
         "corners": {
@@ -276,6 +290,7 @@ def write_material(root: Path, name: str) -> str:
     return f"mtllib paint/{name}.mtl\nusemtl wood\n"
 
 
+OBJECTS = ("box_b", "box_c", "box_d")
 # a names a material library, which names a picture; d names its buffer
 ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.gltf,chair,", "table_a,table_a.obj,table,")
 
@@ -291,7 +306,18 @@ def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Pa
     write_items(root, rows, header)
     for synset in ("02691156", "03001627"):
         write_planes(root, synset)
+    write_objects(root)
     return root
+
+
+def write_objects(root: Path, name: str = "net") -> None:
+    """Write the list of objects that the mirror has, and their labels."""
+    lines = [f"{item_id},boxes/{item_id}.glb,chair,by" for item_id in OBJECTS]
+    (root / f"{name}.csv").write_text("\n".join(["id,path,category,licence", *lines]) + "\n")
+    (root / f"{name}_truth/labels").mkdir(parents=True, exist_ok=True)
+    labels = json.dumps({"names": ["low", "high"], "faces": [0] * 6 + [1] * 6})
+    for item_id in OBJECTS:
+        (root / f"{name}_truth/labels/{item_id}.json").write_text(labels)
 
 
 def write_items(root: Path, rows, header: str = "id,file,category,up") -> None:
@@ -336,8 +362,9 @@ def write_planes(root: Path, synset: str) -> None:
 
 
 def write_mirror(root: Path) -> Path:
-    """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
+    """Write tiny networks with seeded random weights, and objects, where SEMCORR_MIRROR looks for them."""
     import torch
+    from objaverse_site import glb
     from safetensors.torch import save_file
 
     from semcorr.networks.backbones import build_backbone
@@ -356,6 +383,9 @@ def write_mirror(root: Path) -> Path:
         path.parent.mkdir(parents=True)
         save_file(untrained_network(name, args, seed).state_dict(), path)
         path.with_suffix(".json").write_text(json.dumps({"name": name, "args": args}))
+    (root / "objaverse/boxes").mkdir(parents=True)
+    for number, item_id in enumerate(OBJECTS):
+        (root / f"objaverse/boxes/{item_id}.glb").write_bytes(glb((1 + number, 1, 1)))
     (root / ENCODER).mkdir()
     encoder = build_backbone("tiny_vit", seed=2).module
     torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")

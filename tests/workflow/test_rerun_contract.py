@@ -39,9 +39,10 @@ def plans(prepared, tmp_path_factory):
 
 
 def write_other_packs(prepared):
-    """Write what `root` and `items` may name instead: the same item list, a folder of its own."""
+    """Write what `root`, `items`, `list` and `truth` may name instead: the same lists, other folders."""
     shutil.copy2(prepared.folder / "pack/items.csv", prepared.folder / "pack/items_again.csv")
     small.write_pack(prepared.folder / "pack_elsewhere")
+    small.write_objects(prepared.folder / "pack", "net_again")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,9 @@ def test_views_of_a_mask_change_with_those_of_its_feature(plans, before, prepare
 PLANNED_BY_NOTHING = (
     "datasets.pack.items",
     "datasets.planes.ids",
+    "datasets.net.list",
+    "datasets.net.url",
+    "datasets.net.connections",
     "models.vae.checkpoint_seconds",
     "models.encoder.checkpoint_seconds",
     "models.flow.checkpoint_seconds",

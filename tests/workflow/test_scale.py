@@ -109,6 +109,8 @@ def test_every_snakemake_command_of_the_texts_can_be_planned(server, tmp_path):
     shutil.copytree(root / "profiles/slurm", home / ".config/snakemake/slurm")
     lines = commands()
     variables = {"HOME": str(home), "SEMCORR_DATA": str(bring_my_chairs(root, tmp_path))}
+    objects = "id,path,category\na,glbs/a.glb,chair\nb,glbs/b.glb,chair\n"
+    (root / "objaverse_chairs.csv").write_text(objects)
     work = AsWritten(root, root, variables, server)
     plans = server.plans([(work, [*words_of(line, root, home), "--dry-run"]) for _, line in lines])
     failed = [

@@ -21,6 +21,8 @@ CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
 # What the format's table says of a mesh: the category is for experiments alone
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
+# What the manifest of a download tells
+RAW_COLUMNS = ("path", "sha256", "licence", "author", "title", "page")
 
 
 def named_in(root: Path, name: str) -> list[str]:
@@ -127,7 +129,8 @@ class Walk:
             return [{"id": i, "category": entry.category} for i in sorted(ids)]
         if entry.kind == "shapenet":
             return self.models(entry)
-        with open(self.folder / os.path.expandvars(entry.root) / entry.items) as handle:
+        path = Path(entry.list if entry.kind == "objaverse" else f"{entry.root}/{entry.items}")
+        with open(self.folder / os.path.expandvars(path)) as handle:
             return sorted(csv.DictReader(handle), key=lambda row: row["id"])
 
     def models(self, entry: Any) -> list[dict[str, str]]:
@@ -177,9 +180,10 @@ class Walk:
         _, entry = self.base(dataset)
         if entry.kind == "shapenet":
             return self.files_of_models(dataset, chunk, labels="{file}" not in patterns)
-        if entry.kind != "folder":
+        root = getattr(entry, "root", None) or getattr(entry, "truth", None)
+        if root is None:
             return []
-        root = os.path.expandvars(entry.root)
+        root = os.path.expandvars(root)
         names = [
             pattern.format(**row)
             for row in self.rows(dataset)
@@ -198,6 +202,9 @@ class Walk:
             self.files(dataset, chunk, ["{file}"]) if entry.kind != "turned" else [],
         ]
         reads = [self.meshes(entry.from_, chunk)] if entry.kind == "turned" else []
+        if entry.kind == "objaverse":
+            limits = [entry.max_bytes, self.members(dataset, chunk, RAW_COLUMNS)]
+            reads = [self.chunk_node(f"raw/{dataset}", chunk, limits, [])]
         return self.chunk_node(f"meshes/{dataset}", chunk, own, reads)
 
     def truth(self, dataset: str, chunk: int) -> str:

@@ -35,6 +35,7 @@ MAX_REDIRECTS = 8
 PROGRESS_STEP = 1 << 20  # an attempt that got this much further does not count as a failure
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TRANSIENT_STATUS = (408, 425, 429)
+_ABSENT_STATUS = (404, 410, 451)
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
@@ -56,6 +57,10 @@ class SourceError(Exception):
 
 class AbsentError(SourceError):
     """The address answers, and does not have the file."""
+
+
+class TooLargeError(SourceError):
+    """The file is larger than the declared cap."""
 
 
 class WrongContentError(SourceError):
@@ -241,7 +246,7 @@ def _check_status(answer: requests.Response, url: str) -> None:
     text = f"HTTP {status} from {urlsplit(url).netloc}"
     if status in _TRANSIENT_STATUS or status >= 500:
         raise TransientError(text, retry_after)
-    raise (AbsentError if status in (404, 410) else SourceError)(text)
+    raise (AbsentError if status in _ABSENT_STATUS else SourceError)(text)
 
 
 def _align(
@@ -273,7 +278,7 @@ def _check_size(fresh: Provenance, wanted: Wanted) -> None:
         if wanted.size is not None and fresh.total != wanted.size:
             raise WrongContentError(f"{fresh.total} bytes announced, expected {wanted.size}")
         if wanted.cap is not None and fresh.total > wanted.cap:
-            raise SourceError(f"{fresh.total} bytes announced, more than the cap of {wanted.cap}")
+            raise TooLargeError(f"{fresh.total} bytes announced, more than the cap of {wanted.cap}")
     if re.fullmatch(r"[0-9a-f]{64}", fresh.linked_etag) and wanted.sha256:
         if fresh.linked_etag != wanted.sha256:
             raise WrongContentError(f"the hub now has sha256 {fresh.linked_etag}")
@@ -299,7 +304,7 @@ def _stream(
             size += len(block)
             if wanted.cap is not None and size > wanted.cap:
                 part.discard()
-                raise SourceError(f"more than the cap of {wanted.cap} bytes arrived")
+                raise TooLargeError(f"more than the cap of {wanted.cap} bytes arrived")
             handle.write(block)
             part.hasher.update(block)
             bar.update(len(block))

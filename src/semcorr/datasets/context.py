@@ -25,6 +25,7 @@ class DatasetContext:
         seed: global seed.
         entry: the whole entry, with the planning keys (root, chunks ...).
         members: rows of the item list by id.
+        raw: reader of the chunk's downloads (meshes of a set that is downloaded).
         meshes: reader of the chunk's meshes (truth), or of the set that is turned (meshes).
         truth: reader of the truth of the set that is turned.
     """
@@ -33,6 +34,7 @@ class DatasetContext:
     seed: int
     entry: Mapping[str, Any]
     members: Mapping[str, Member]
+    raw: ChunkReader | None = None
     meshes: ChunkReader | None = None
     truth: ChunkReader | None = None
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from semcorr.datasets.object_list import examine, read_rows
 from semcorr.errors import UserError
 from semcorr.geometry.formats.references import referenced_files
 
@@ -39,8 +40,8 @@ class Member:
         category: what it is; experiments choose by it.
         status: "ok", "missing", "outside", "bad_name" or "duplicate".
         reason: what is wrong, empty when ok.
-        columns: all columns of items.csv (empty for procedural sets).
-        file: path of the mesh, None for procedural sets or when the row is not ok.
+        columns: all columns of the item list (empty for procedural sets).
+        file: path of the mesh in a folder set, None in other sets or when the row is not ok.
     """
 
     id: str
@@ -78,6 +79,8 @@ def read_members(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[s
         return _procedural(entry["category"], entry["seed"], entry["count"])
     if own := _items_module(entry["kind"]):
         return own.read_members(entry)
+    if entry["kind"] == "objaverse":
+        return _objects(entry["list"])
     return _folder(root_of(entry), entry["items"])
 
 
@@ -96,9 +99,9 @@ def _items_module(kind: str) -> ModuleType | None:
     return import_module(name) if find_spec(name) else None
 
 
-def root_of(entry: Mapping[str, Any]) -> str:
-    """Return the folder of a folder set, `expanded`."""
-    return expanded(entry["root"])
+def root_of(entry: Mapping[str, Any], key: str = "root") -> str:
+    """Return the folder of a folder set (or of the truth of another), `expanded`."""
+    return expanded(entry[key])
 
 
 def expanded(path: str) -> str:
@@ -146,11 +149,12 @@ def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     """Return the label, keypoint and symmetry files of members that are there."""
-    if "root" not in entry:
+    key = "root" if "root" in entry else "truth"
+    if not entry.get(key):
         return []
     if own := _items_module(entry["kind"]):
         return own.truth_files(entry, members)
-    root = root_of(entry)
+    root = root_of(entry, key)
     names = [
         f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS
     ]
@@ -177,6 +181,24 @@ def is_below(root: str, path: str) -> bool:
 def _procedural(category: str, family: int, count: int) -> dict[str, Member]:
     ids = (procedural_id(category, family, index) for index in range(count))
     return {i: Member(i, category) for i in sorted(ids)}
+
+
+@lru_cache(maxsize=32)
+def _objects(path: str) -> dict[str, Member]:
+    rows = read_rows(path)
+    counts = Counter(row["id"] for row in rows)
+    members = (_object(row, counts[row["id"]]) for row in rows)
+    return {m.id: m for m in sorted(members, key=lambda m: m.id)}
+
+
+def _object(row: dict[str, str], count: int) -> Member:
+    if reason := _wrong_id(row["id"]):
+        status = "bad_name"
+    elif count > 1:
+        status, reason = "duplicate", f"id {row['id']!r} is given {count} times"
+    else:
+        status, reason = examine(row)
+    return Member(row["id"] or "(empty id)", row.get("category", ""), status, reason, row)
 
 
 @lru_cache(maxsize=32)

@@ -1,5 +1,6 @@
 """The one reader of meshes: glTF, OBJ, PLY, OFF, STL in the frame and order of the file."""
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,25 @@ def read_mesh(
     """
     source = _open(Path(path), max_vertices, root)
     mesh = _run(PARSERS[source.path.suffix.lower()], source)
+    _check_shape(source, mesh)
+    return mesh
+
+
+def read_glb(name: str, data: bytes, *, max_vertices: int | None = None) -> Mesh:
+    """Read a GLB from memory as `read_mesh` reads a file; files beside it do not exist.
+
+    Args:
+        name: file name for messages.
+        data: the whole file.
+        max_vertices: larger meshes are refused.
+
+    Raises:
+        ItemError: as `read_mesh`; a reference to another file has status `outside`.
+    """
+    limit = HARD_LIMIT if max_vertices is None else max_vertices
+    # no path of this machine lies in a folder below a file
+    source = Source(Path(name), data, Path(os.devnull) / "none", limit)
+    mesh = _run(gltf.parse, source)
     _check_shape(source, mesh)
     return mesh
 

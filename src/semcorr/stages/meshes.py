@@ -33,7 +33,7 @@ def main(job: StageJob) -> None:
 def context_of(job: StageJob) -> DatasetContext:
     """Return what the data set's module is given."""
     datasets, name = job.config["datasets"], job.wildcards["dataset"]
-    readers = {n: ChunkReader(job.input(n)) for n in ("meshes", "truth") if n in job.inputs}
+    readers = {n: ChunkReader(job.input(n)) for n in ("raw", "meshes", "truth") if n in job.inputs}
     return DatasetContext(
         cfg=job.cfg,
         seed=job.cfg["global_seed"],

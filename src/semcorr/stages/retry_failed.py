@@ -14,7 +14,7 @@ from semcorr.store.pack import PackedReader
 
 log = logging.getLogger(__name__)
 
-SECTIONS = "meshes truth renders masks depth voxels latents features matches".split()
+SECTIONS = "raw meshes truth renders masks depth voxels latents features matches".split()
 # Folders of results that name their inputs: scores and tables by task, coloured meshes
 RESULTS = "coseg keypoints exports".split()
 

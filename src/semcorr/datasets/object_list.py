@@ -1,0 +1,87 @@
+"""Lists of objects to download: what a row must be; read with `csv` only, while planning.
+
+A `.csv` has the column `id` and any of `path`, `category`, `licence`, `author`, `title`, `page`,
+`sha256`, `up`, `front`. Any other file has one `{folder}/{id}` a line, as `000-023/` and 32 hexadecimal
+digits; from these the path in Objaverse follows: `glbs/{folder}/{id}.glb`.
+"""
+
+import csv
+import os
+import re
+
+from semcorr.errors import UserError
+
+_UID = re.compile(r"[0-9a-f]{32}")
+_FOLDER_AND_UID = re.compile(r"(\d{3}-\d{3})/([0-9a-f]{32})")
+_PATH = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*\.glb", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+COMMAND = "python -m semcorr.stages.objaverse_list"
+
+
+def read_rows(path: str) -> list[dict[str, str]]:
+    """Return the rows of a list, each with at least `id` and `path` (empty where none is known).
+
+    Raises:
+        UserError: no such file, not UTF-8 or CSV, no column `id`, or bare ids, whose folder only the
+            annotation files tell.
+    """
+    path = os.path.expanduser(os.path.expandvars(path))
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
+            rows = _csv_rows(path, handle) if path.lower().endswith(".csv") else _line_rows(handle)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such item list; {COMMAND} --help says how to make it"
+        ) from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, expected an item list") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not readable as a list in UTF-8 ({error})") from None
+    for row in rows:
+        _complete(path, row)
+    return rows
+
+
+def _csv_rows(path: str, handle) -> list[dict[str, str]]:
+    reader = csv.DictReader(handle, strict=True)
+    if "id" not in (reader.fieldnames or ()):
+        columns = ", ".join(reader.fieldnames or ()) or "none"
+        raise UserError(f"{path}: no column 'id'; columns are {columns}")
+    return [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
+
+
+def _line_rows(handle) -> list[dict[str, str]]:
+    lines = (line.strip() for line in handle)
+    return [{"id": line} for line in lines if line and not line.startswith("#")]
+
+
+def _complete(path: str, row: dict[str, str]) -> None:
+    """Split `{folder}/{id}`; a row that names its path keeps it."""
+    if row.get("path"):
+        return
+    if match := _FOLDER_AND_UID.fullmatch(row["id"]):
+        row["id"], row["path"] = match[2], f"glbs/{match[1]}/{match[2]}.glb"
+        return
+    row["path"] = ""
+    if _UID.fullmatch(row["id"]):
+        raise UserError(
+            f"{path}: {row['id']} is given without its folder (000-023/...); "
+            f"{COMMAND} --ids {path} --out list.csv looks it up"
+        )
+
+
+def examine(row: dict[str, str]) -> tuple[str, str]:
+    """Return (status, reason) of a row whose id is usable: `ok`, `bad_name` or `outside`."""
+    path, sha256 = row["path"], row.get("sha256", "")
+    if path.startswith("/") or ".." in path.split("/"):
+        return "outside", f"path {path!r} leaves the data set"
+    if not _PATH.fullmatch(path):
+        return "bad_name", f"path {path!r} is no relative path of a .glb"
+    if sha256 and not _SHA256.fullmatch(sha256):
+        return "bad_name", f"{sha256!r} is no SHA-256 in lower case"
+    return "ok", ""
+
+
+def is_uid(text: object) -> bool:
+    """Tell whether something is an id of Objaverse: 32 hexadecimal digits."""
+    return isinstance(text, str) and _UID.fullmatch(text) is not None
