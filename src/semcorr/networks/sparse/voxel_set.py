@@ -5,6 +5,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -180,3 +181,19 @@ def pool_to_parents(features: Float[Tensor, "n c"], pooling: Pooling) -> Float[T
 def copy_to_children(features: Float[Tensor, "m c"], pooling: Pooling) -> Float[Tensor, "n c"]:
     """Features of the parents at every child, in the rows of the fine voxels."""
     return features[pooling.parent]
+
+
+def one_shape(cells: Int[np.ndarray, "n 3"], device: torch.device | str = "cpu") -> VoxelSet:
+    """Voxels of a batch of one shape.
+
+    Args:
+        cells: indices (x, y, z) of its occupied voxels.
+        device: torch device.
+
+    Raises:
+        ItemError: there is none.
+    """
+    cells = np.asarray(cells)
+    if cells.ndim != 2 or cells.shape[1] != 3:
+        raise ValueError(f"cells: expected (n, 3), got {cells.shape}")
+    return VoxelSet(torch.from_numpy(np.pad(cells.astype(np.int64), ((0, 0), (1, 0)))).to(device))
