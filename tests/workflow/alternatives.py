@@ -25,6 +25,7 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("datasets", "root"): "pack_elsewhere",
     ("datasets", "items"): "items_again.csv",
     ("datasets", "yaw"): 30.0,
+    ("latents", "backbone"): "mobilenetv2_100",
     ("features", "layers"): {"norm": 0.5},
     ("features", "backbone"): "mobilenetv2_100",
     ("models", "categories"): ["chair", "chair"],
