@@ -278,7 +278,8 @@ def same_partition(arrays: Arrays, key: str, match: re.Match) -> Result:
 def rounded_to_float16(arrays: Arrays, key: str, match: re.Match) -> Result:
     """Equal after rounding to float16, but for one step and what the unrounded values may differ."""
     expected = arrays.expected[key]
-    found = np.asarray(arrays.found[key]).astype(np.float16)
+    with np.errstate(over="ignore"):
+        found = np.asarray(arrays.found[key]).astype(np.float16)
     step = np.spacing(np.abs(expected)).astype(np.float64)
     difference = np.abs(found.astype(np.float64) - expected)
     beyond = float((difference - step).max(initial=-np.inf))

@@ -171,6 +171,42 @@ def test_references_of_optional_fields_count_like_any_other():
     assert ("image_encoder", "weights", KEYS[0]) in entry.references()
 
 
+SLAT = {
+    "voxels": {"v": {"resolution": 16}, "turned": {"resolution": 16, "yaws": 4}},
+    "renders": {"r": {"backend": "raycast"}},
+    "latents": {
+        "sparse": {
+            "kind": "trellis_slat",
+            "voxel": "v",
+            "render": "r",
+            "weights": KEYS[0],
+            "image_encoder": KEYS[0],
+            "backbone": "tiny_vit",
+        },
+        "dense": {"kind": "trellis_ss", "voxel": "v", "weights": KEYS[0]},
+    },
+    "features": {
+        "f": {"kind": "slat_states", "latent": "sparse", "weights": KEYS[0], "guidance": -1}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("features__f__latent", "dense", "slat_states reads latents of form sparse, 'dense'"),
+        ("features__f__kind", "hnsr", "hnsr reads latents of form grid, 'sparse' has form sparse"),
+        ("latents__sparse__voxel", "turned", "the views show one yaw, but 'turned' has 4"),
+    ],
+)
+def test_latents_and_voxels_that_do_not_fit_are_refused(path, value, message):
+    assert validate(changed(**SLAT), KEYS)
+    section, name, key = path.split("__")
+    entry = {name: SLAT[section][name] | {key: value}}
+    with pytest.raises(UserError, match=message):
+        validate(changed(**SLAT | {section: SLAT[section] | entry}), KEYS)
+
+
 LIFTED = {"kind": "lifted", "backbone": "b", "weights": KEYS[0], "render": "r", "layers": {"n": 1}}
 
 

@@ -121,10 +121,14 @@ def _convolve_with_spconv(
     tensor = spconv.SparseConvTensor(
         features, voxels.coords.int(), list(voxels.extent), voxels.batches
     )
-    tensor.indice_dict = voxels.foreign_tables
-    layer = _spconv_layer(weight.shape[4], len(weight))
-    layer.train(torch.is_grad_enabled())  # the tables that gradients need are made in training only
-    out = torch.func.functional_call(layer, {"weight": weight}, (tensor,)).features
+    # Tables made outside of training lack what gradients need
+    training = torch.is_grad_enabled()
+    tables = voxels.foreign_tables.setdefault(f"spconv, training {training}", {})
+    tensor.indice_dict = tables
+    layer = _spconv_layer(weight.shape[4], len(weight)).train(training)
+    result = torch.func.functional_call(layer, {"weight": weight}, (tensor,))
+    tables.update(result.indice_dict)
+    out = result.features
     return out if bias is None else out + bias
 
 
