@@ -174,7 +174,8 @@ def test_gradients_of_pooling():
         (np.zeros((1, 4)), ValueError, "integers"),
         (np.array([[0, 1, -1, 2]]), ValueError, "from 0, got -1"),
         (np.array([[0, 1, 1, 2], [0, 0, 0, 0], [0, 1, 1, 2]]), ValueError, "twice"),
-        (np.array([[0, 1, 1, 2], [2, 1, 1, 2]]), ItemError, "batch element 1 has no"),
+        (np.array([[0, 1, 1, 2], [2, 1, 1, 2], [2, 0, 0, 0]]), ItemError, "batch element 1 has no"),
+        (np.array([[2**60, 1, 1, 2]]), ItemError, "1 voxels cannot be of"),
         (np.array([[0, 2**30, 2**30, 2**30]]), ValueError, "too large"),
     ],
 )

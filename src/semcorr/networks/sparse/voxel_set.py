@@ -74,6 +74,8 @@ class VoxelSet:
         self._check_rows()
 
     def _check_rows(self):
+        if self.batches > len(self):
+            raise ItemError(f"{len(self)} voxels cannot be of {self.batches} batch elements")
         sides = [int(side) for side in self.extent]
         if self.batches * (sides[0] + 2) * (sides[1] + 2) * (sides[2] + 2) > _LARGEST_KEY:
             raise ValueError(f"coords: grid of {sides} cells is too large")
