@@ -196,11 +196,12 @@ class Plan:
         """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
         dataset = self.pose(experiment, pose)
         source_chunks = list(self._buckets(experiment, dataset, 0))
-        sections = [("meshes", None)]
-        sections += sorted(set(self.behind(self.entry("methods", method))))
+        entry = self.entry("methods", method)
+        sections = [("meshes", None), *sorted(set(self.behind(entry)))]
+        read = ("meshes", "features", *(("voxels",) if entry.FEATURE_FORM == "grid" else ()))
         found: dict[str, Any] = {}
         for section, name in sections:
-            if section in ("meshes", "features", "voxels"):
+            if section in read:
                 found[f"target_{section}"] = manifest(section, name, dataset, chunk)
                 found[f"source_{section}"] = [
                     manifest(section, name, dataset, c) for c in source_chunks

@@ -35,6 +35,31 @@ NETWORKS = {
             "num_heads": 1,
         },
     ),
+    "tiny_slat_vae": (
+        "SLatEncoder",
+        {
+            "resolution": 16,
+            "in_channels": 96,
+            "model_channels": 16,
+            "latent_channels": 8,
+            "num_blocks": 2,
+            "num_heads": 1,
+            "window_size": 4,
+        },
+    ),
+    "tiny_slat_flow": (
+        "SLatFlowModel",
+        {
+            "resolution": 16,
+            "in_channels": 8,
+            "out_channels": 8,
+            "model_channels": 16,
+            "cond_channels": 96,
+            "num_blocks": 2,
+            "num_heads": 1,
+            "io_block_channels": [8],
+        },
+    ),
 }
 TRAINING = {"samples": 2, "batch": 2, "shapes": 2, "validation_shapes": 1, "precision": "fp32"}
 PLANES = {
@@ -54,7 +79,18 @@ CONFIG: dict[str, Any] = {
     },
     "renders": {"views": {"views": 3, "resolution": 32, "backend": "raycast", "samples": 1}},
     "voxels": {"v16": {"resolution": 16}},
-    "latents": {"tiny": {"kind": "trellis_ss", "voxel": "v16", "weights": "tiny_vae"}},
+    "latents": {
+        "tiny": {"kind": "trellis_ss", "voxel": "v16", "weights": "tiny_vae"},
+        "slat": {
+            "kind": "trellis_slat",
+            "voxel": "v16",
+            "render": "views",
+            "weights": "tiny_slat_vae",
+            "image_encoder": "tiny_encoder",
+            "backbone": "tiny_vit",
+            "image_size": 32,
+        },
+    },
     "features": {
         "states": {
             "kind": "hnsr",
@@ -65,6 +101,13 @@ CONFIG: dict[str, Any] = {
             "backbone": "tiny_vit",
             "image_size": 32,
             "layer": 1,
+        },
+        "slat": {
+            "kind": "slat_states",
+            "latent": "slat",
+            "weights": "tiny_slat_flow",
+            "layer": 1,
+            "guidance": -1,
         },
         "lifted": {
             "kind": "lifted",
@@ -157,7 +200,9 @@ class Chain:
             ("render", "renders", "views"),
             ("voxels", "voxels", "v16"),
             ("latents", "latents", "tiny"),
+            ("latents", "latents", "slat"),
             ("features", "features", "states"),
+            ("features", "features", "slat"),
             ("features", "features", "lifted"),
         ):
             inputs = self.plan.variant_inputs(self.plan.entry(section, name), "chairs", CHUNK)

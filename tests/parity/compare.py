@@ -295,3 +295,28 @@ def informational(arrays: Arrays, key: str, match: re.Match) -> Result:
     """Nothing is demanded but the shape; the share of equal entries is told."""
     share = float(np.mean(~different(arrays.found[key], arrays.expected[key])))
     return Result(key, f"{share:.4f} of the entries are equal", "none", True)
+
+
+@rule(r"exact \(as a partition")
+def same_partition(arrays: Arrays, key: str, match: re.Match) -> Result:
+    """Rows share an id where the expected ones do; the ids themselves say nothing."""
+    both = np.stack([np.asarray(arrays.found[key]), arrays.expected[key]])
+    pairs = np.unique(both, axis=1).shape[1]
+    groups = [len(np.unique(ids)) for ids in both]
+    error = f"{groups[0]} groups, {groups[1]} expected, {pairs} in common"
+    return Result(key, error, "same partition", groups == [pairs, pairs])
+
+
+@rule(r"at most one float16 step \+ ([\d.e-]+)")
+def rounded_to_float16(arrays: Arrays, key: str, match: re.Match) -> Result:
+    """Equal after rounding to float16, but for one step and what the unrounded values may differ."""
+    expected = arrays.expected[key]
+    with np.errstate(over="ignore"):
+        found = np.asarray(arrays.found[key]).astype(np.float16)
+    step = np.spacing(np.abs(expected)).astype(np.float64)
+    difference = np.abs(found.astype(np.float64) - expected)
+    beyond = float((difference - step).max(initial=-np.inf))
+    limit = float(match.group(1))
+    error = f"{difference.max(initial=0):.3g}, {max(beyond, 0):.3g} beyond one step"
+    passed = bool(np.isfinite(difference).all()) and beyond <= limit
+    return Result(key, error, f"one float16 step + {limit:g}", passed)

@@ -172,6 +172,26 @@ def test_pictures_of_another_pillow_may_differ_a_little():
     assert not result(found, expected, PILLOW).passed
 
 
+def test_partitions_are_equal_whatever_the_ids():
+    rule = "exact (as a partition: same rows grouped together, ids may differ)"
+    expected = np.array([0, 0, 1, 2, 2], np.int32)
+    assert result([7, 7, 3, 0, 0], expected, rule).passed
+    assert not result([7, 7, 3, 3, 3], expected, rule).passed  # two groups are one
+    assert not result([7, 7, 3, 0, 1], expected, rule).passed  # one group is two
+    assert not result([7, 3, 3, 0, 0], expected, rule).passed  # as many, others
+    assert not result([7, 7, 3, 0], expected, rule).passed
+
+
+def test_values_rounded_to_float16_may_be_a_step_apart():
+    rule = "at most one float16 step + 5e-5 (the unrounded values may differ by 5e-5)"
+    expected = np.array([1.0, 1e-6], np.float16)
+    assert result(np.float32([1.0009, 4e-5]), expected, rule).passed
+    assert not result(np.float32([1.0021, 0.0]), expected, rule).passed  # two steps
+    assert not result(np.float32([1.0, 7e-5]), expected, rule).passed
+    assert not result(np.float32([np.nan, 0.0]), expected, rule).passed
+    assert not result(np.float32([1e30, 0.0]), expected, rule).passed
+
+
 def test_silhouettes():
     expected = np.zeros((3, 32, 32), np.uint8)
     expected[:, 8:24, 8:24] = 255
@@ -204,9 +224,10 @@ def test_strides(name, stride, rows, kept):
         every(np.arange(5), {"expected": {name: ["float32", [4]]}}, name)
 
 
-def test_cases_of_another_root(tmp_path):
+def test_cases_of_another_root(tmp_path, monkeypatch):
     """Unknown cases of an implemented system are compared (and fail), other systems are reported."""
-    later = next(iter(SYSTEMS["nsr"].later))
+    later = "another_day"
+    monkeypatch.setitem(SYSTEMS["nsr"].later, later, "a reason")
     for place in ("nsr/voxelise", "nsr/brand_new", f"nsr/{later}", "other/one", "other/two"):
         folder = tmp_path / place
         folder.mkdir(parents=True)

@@ -20,7 +20,7 @@ def members(entry, **changes):
 def context(entry, meshes=None, **changes):
     datasets = whole(entry, **changes)
     found = item_lists.read_members(datasets, "planes")
-    return DatasetContext(datasets["planes"], 0, datasets["planes"], found, meshes)
+    return DatasetContext(datasets["planes"], 0, datasets["planes"], found, meshes=meshes)
 
 
 def load_truth(entry, item_id, **changes):

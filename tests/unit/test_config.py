@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,13 @@ def changed(**changes):
     "path", sorted([ROOT / "config/config.yaml", *ROOT.glob("config/presets/*.yaml")])
 )
 def test_shipped_configurations_are_valid(path):
-    base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    raw = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     over = yaml.safe_load(path.read_text())
-    config = validate(merged(base, over), KEYS)
+    # some rest on another preset: the command in their first lines names both
+    command = re.search(r"--configfile (.*)$", path.read_text(), re.M)
+    for name in command[1].split() if command else [path]:
+        raw = merged(raw, yaml.safe_load((ROOT / name).read_text()))
+    config = validate(raw, KEYS)
     assert set(over.get("methods", {})) <= set(config.methods)
 
 
@@ -169,6 +174,42 @@ def test_references_of_optional_fields_count_like_any_other():
     entry = validate(changed(**right), KEYS).features["f"]
     assert ("render", "renders", "gone") in entry.references()
     assert ("image_encoder", "weights", KEYS[0]) in entry.references()
+
+
+SLAT = {
+    "voxels": {"v": {"resolution": 16}, "turned": {"resolution": 16, "yaws": 4}},
+    "renders": {"r": {"backend": "raycast"}},
+    "latents": {
+        "sparse": {
+            "kind": "trellis_slat",
+            "voxel": "v",
+            "render": "r",
+            "weights": KEYS[0],
+            "image_encoder": KEYS[0],
+            "backbone": "tiny_vit",
+        },
+        "dense": {"kind": "trellis_ss", "voxel": "v", "weights": KEYS[0]},
+    },
+    "features": {
+        "f": {"kind": "slat_states", "latent": "sparse", "weights": KEYS[0], "guidance": -1}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("features__f__latent", "dense", "slat_states reads latents of form sparse, 'dense'"),
+        ("features__f__kind", "hnsr", "hnsr reads latents of form grid, 'sparse' has form sparse"),
+        ("latents__sparse__voxel", "turned", "the views show one yaw, but 'turned' has 4"),
+    ],
+)
+def test_latents_and_voxels_that_do_not_fit_are_refused(path, value, message):
+    assert validate(changed(**SLAT), KEYS)
+    section, name, key = path.split("__")
+    entry = {name: SLAT[section][name] | {key: value}}
+    with pytest.raises(UserError, match=message):
+        validate(changed(**SLAT | {section: SLAT[section] | entry}), KEYS)
 
 
 LIFTED = {"kind": "lifted", "backbone": "b", "weights": KEYS[0], "render": "r", "layers": {"n": 1}}

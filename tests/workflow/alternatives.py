@@ -34,6 +34,7 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("datasets", "list"): "pack/net_again.csv",
     ("datasets", "truth"): "pack/net_again_truth",
     ("datasets", "url"): "http://127.0.0.1:9/elsewhere",
+    ("latents", "backbone"): "mobilenetv2_100",
     ("features", "layers"): {"norm": 0.5},
     ("features", "backbone"): "mobilenetv2_100",
     ("features", "more_layers"): [],

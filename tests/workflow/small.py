@@ -12,6 +12,16 @@ TARGETS = ("all", "models", "datasets")
 # Found through the mirror; random weights under the names of released ones, so that the shipped
 # table of assets is used as it is
 VAE, FLOW, ENCODER = "trellis_ss_enc", "trellis_ss_flow_img", "dinov2_vits14"
+SLAT_VAE, SLAT_FLOW = "trellis_slat_enc", "trellis_slat_flow_img"
+SLAT = {
+    "kind": "trellis_slat",
+    "voxel": "s16",
+    "render": "views",
+    "weights": SLAT_VAE,
+    "image_encoder": ENCODER,
+    "backbone": "tiny_vit",
+    "image_size": 32,
+}
 
 # `other` is used by nothing: it is what a changed reference can name instead
 CONFIG: dict[str, Any] = {
@@ -64,10 +74,16 @@ CONFIG: dict[str, Any] = {
         "outline": {"kind": "alpha", "render": "views"},
         "other": {"kind": "alpha", "render": "views", "threshold": 0.9},
     },
-    "voxels": {"s16": {"resolution": 16}, "s16_yaw2": {"resolution": 16, "yaws": 2}},
+    "voxels": {
+        "s16": {"resolution": 16},
+        "s16_yaw2": {"resolution": 16, "yaws": 2},
+        "other": {"resolution": 32},
+    },
     "latents": {
         "tiny": {"kind": "trellis_ss", "voxel": "s16", "weights": VAE},
         "tiny_yaw2": {"kind": "trellis_ss", "voxel": "s16_yaw2", "weights": VAE},
+        "slat": SLAT,
+        "other": SLAT | {"render": "placed"},
     },
     "features": {
         "states": {
@@ -118,12 +134,37 @@ CONFIG: dict[str, Any] = {
             "guidance": -1,
         },
         "shapes": {"kind": "voxel_autoencoder", "voxel": "s16", "weights": VAE},
+        "slat_states": {
+            "kind": "slat_states",
+            "latent": "slat",
+            "weights": SLAT_FLOW,
+            "render": "views",
+            "image_encoder": ENCODER,
+            "backbone": "tiny_vit",
+            "image_size": 32,
+            "timestep": 9,
+            "noise": 9,
+            "draws": 1,
+            "layer": 0,
+            "guidance": 0,
+            "normalise": "none",
+        },
+        "voxel_views": {
+            "kind": "voxel_views",
+            "voxel": "s16",
+            "render": "views",
+            "weights": ENCODER,
+            "backbone": "tiny_vit",
+            "image_size": 32,
+        },
     },
     "methods": {
         "random": {"matcher": "random"},
         "spatial": {"matcher": "spatial", "align": "yaw", "yaws": 4},
         "nearest": {"matcher": "nearest", "feature": "lifted"},
         "guided": {"matcher": "guided", "feature": "masked", "yaws": 4},
+        "slat_states": {"matcher": "nearest", "feature": "slat_states"},
+        "voxel_views": {"matcher": "guided", "feature": "voxel_views", "yaws": 4},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
         "shapes": {"matcher": "hierarchical", "feature": "shapes", "levels": 1},
         "states_yaw2": {
@@ -202,7 +243,15 @@ CONFIG: dict[str, Any] = {
             "category": "chair",
             "poses": {"aligned": "pack"},
             "sources": ["c"],
-            "methods": ["nearest", "guided", "states", "states_yaw2", "shapes"],
+            "methods": [
+                "nearest",
+                "guided",
+                "slat_states",
+                "voxel_views",
+                "states",
+                "states_yaw2",
+                "shapes",
+            ],
         }
     },
 }
@@ -377,6 +426,12 @@ def write_mirror(root: Path) -> Path:
         FLOW: ("ckpts/ss_flow_img_dit_L_16l8_fp16", "SparseStructureFlowModel", {
             "resolution": 8, "in_channels": 2, "out_channels": 2, "model_channels": 16,
             "cond_channels": 96, "num_blocks": 2, "num_heads": 1}),
+        SLAT_VAE: ("ckpts/slat_enc_swin8_B_64l8_fp16", "SLatEncoder", {
+            "resolution": 16, "in_channels": 96, "model_channels": 16, "latent_channels": 2,
+            "num_blocks": 2, "num_heads": 1, "window_size": 4}),
+        SLAT_FLOW: ("ckpts/slat_flow_img_dit_L_64l8p2_fp16", "SLatFlowModel", {
+            "resolution": 16, "in_channels": 2, "out_channels": 2, "model_channels": 16,
+            "cond_channels": 96, "num_blocks": 1, "num_heads": 1, "io_block_channels": [8]}),
     }  # fmt: skip
     for seed, (key, (file, name, args)) in enumerate(networks.items()):
         path = root / key / f"{file}.safetensors"

@@ -232,7 +232,10 @@ def test_a_list_of_pairs_loads_the_network_once(folder, encoder, no_network, mon
 # -- the chain in memory ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["nearest", "guided", "states", "states_yaw2", "shapes"])
+@pytest.mark.parametrize(
+    "method",
+    ["nearest", "guided", "states", "states_yaw2", "shapes", "slat_states", "voxel_views"],
+)
 def test_the_chain_in_memory_gives_what_the_stages_store(prepared, method):
     """Views, voxels, latents and features of `pair` are those of the workflow, to the bit."""
     root = prepared.results

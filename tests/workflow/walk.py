@@ -292,9 +292,9 @@ class Walk:
         feature = getattr(self.config.methods[method], "feature", None)
         if feature is not None:
             found.add(self.variant("features", feature, dataset, chunk))
-            latent = getattr(self.config.features[feature], "latent", None)
-            if latent is not None:
-                voxel = self.config.latents[latent].voxel
+            entry = self.config.features[feature]
+            if entry.FORM == "grid":
+                voxel = self.config.latents[entry.latent].voxel
                 found.add(self.variant("voxels", voxel, dataset, chunk))
         return found
 

@@ -126,6 +126,29 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
+    def _latents_have_the_form_that_is_read(self):
+        for name, feature in self.features.items():
+            wanted = getattr(feature, "LATENT_FORM", None)
+            if wanted and self.latents[feature.latent].FORM != wanted:
+                raise ValueError(
+                    f"features.{name}.latent: {feature.kind} reads latents of form {wanted},"
+                    f" {feature.latent!r} has form {self.latents[feature.latent].FORM}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _views_show_one_yaw(self):
+        for section in ("latents", "features"):
+            for name, entry in getattr(self, section).items():
+                voxel, render = (getattr(entry, key, None) for key in ("voxel", "render"))
+                if voxel and render and self.voxels[voxel].yaws > 1:
+                    raise ValueError(
+                        f"{section}.{name}.voxel: the views show one yaw, but {voxel!r} has"
+                        f" {self.voxels[voxel].yaws}: name voxels with yaws: 1"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _masks_belong_to_the_views(self):
         for name, feature in self.features.items():
             mask = getattr(feature, "mask", None)

@@ -192,7 +192,7 @@ def _objects(path: str) -> dict[str, Member]:
 
 
 def _object(row: dict[str, str], count: int) -> Member:
-    if reason := _wrong_id(row["id"]):
+    if reason := wrong_id(row["id"]):
         status = "bad_name"
     elif count > 1:
         status, reason = "duplicate", f"id {row['id']!r} is given {count} times"

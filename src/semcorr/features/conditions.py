@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -72,9 +72,11 @@ def prepare_picture(
     return (values[..., :3] * values[..., 3:] * 255).astype(np.uint8)
 
 
-def normalised(pictures: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
-    """ImageNet-normalised float32 pictures, channels first."""
-    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+def normalised(pictures: Num[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+    """ImageNet-normalised float32 pictures, channels first, of uint8 or of floats in 0..1."""
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+    if pictures.dtype == np.uint8:
+        images = images / 255
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std
 

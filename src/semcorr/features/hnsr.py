@@ -36,7 +36,7 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
     )
     conditions_of = None
     if options.guidance != -1:
-        conditions_of = _condition_path(options, upstream)
+        conditions_of = condition_path(options, upstream)
     step = SingleStep(
         layers=layers,
         steps=options.steps,
@@ -65,10 +65,13 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
     yield compute
 
 
-def _condition_path(
-    options: Options, upstream: Upstream
-) -> Callable[[str], Float[Tensor, "v m d"]]:
-    """Load the image encoder; return the function id -> condition tokens of the item's views."""
+def condition_path(options: Options, upstream: Upstream) -> Callable[[str], Float[Tensor, "v m d"]]:
+    """Load the image encoder; return the function id -> condition tokens of the item's views.
+
+    Args:
+        options: with `backbone`, `image_encoder` and `image_size`.
+        upstream: with renders.
+    """
     # image networks take longer to import than tiny latents to go through the flow
     from semcorr.features.conditions import token_encoder, view_conditions
     from semcorr.features.image_networks import open_backbone

@@ -1,11 +1,12 @@
 """Hidden states of one flow step as features of all cells (HNSR section 4, steps 2-5)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from semcorr.errors import ItemError, UserError
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
@@ -16,6 +17,9 @@ from semcorr.seeds import seed_of
 # width, all of them for tiny networks.
 _ACTIVATION_LIMIT = 2**24
 _MLP_RATIO = 4
+
+# Conditions (v, m, d) -> block -> hidden states (v, n, c) of one latent under each of them
+HiddenStates = Callable[[Tensor], dict[int, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -79,39 +83,64 @@ def perturbed_latents(
 
 
 def _mean_hidden(
-    flow: SparseStructureFlowModel,
-    x: Float[Tensor, "1 c r r r"],
-    conditions: Float[Tensor, "v m d"],
-    options: SingleStep,
+    hidden_of: HiddenStates, conditions: Float[Tensor, "v m d"], layers: tuple[int, ...], batch: int
 ) -> Float[Tensor, "l n c"]:
     """Mean over conditions of the tapped hidden states, accumulated in float32."""
-    time = torch.full((1,), TIME_SCALE * options.timestep / options.steps, device=x.device)
-    tokens = flow.resolution**3
-    batch = max(1, _ACTIVATION_LIMIT // (tokens * flow.model_channels * _MLP_RATIO))
-    total = torch.zeros(len(options.layers), tokens, flow.model_channels, device=x.device)
+    total = None
     for part in conditions.split(batch):
-        hidden = flow(x, time, part, taps=options.layers, stop_after=options.layers[-1]).hidden
-        for row, layer in enumerate(options.layers):
-            total[row] += hidden[layer].float().sum(0)
+        hidden = hidden_of(part)
+        sums = torch.stack([hidden[layer].float().sum(0) for layer in layers])
+        total = sums if total is None else total + sums
     return total / len(conditions)
 
 
-def _guided(
-    flow: SparseStructureFlowModel,
-    x: Float[Tensor, "1 c r r r"],
+def guided_states(
+    hidden_of: HiddenStates,
+    flow: nn.Module,
+    tokens: int,
     conditions: Float[Tensor, "v m d"] | None,
     options: SingleStep,
 ) -> Float[Tensor, "l n c"]:
-    """(1 + w) mean_v H_v - w H_0; linear in the views, so one unconditional pass serves all."""
+    """(1 + w) mean_v H_v - w H_0; linear in the views, so one unconditional pass serves all.
+
+    Args:
+        hidden_of: a pass of `flow` that taps `options.layers`.
+        flow: its widths and its device.
+        tokens: rows of a hidden state.
+        conditions: tokens of the views in use; not looked at with guidance -1.
+        options: see `SingleStep`.
+
+    Returns:
+        float32, one row per layer.
+    """
     w = options.guidance
+    batch = max(1, _ACTIVATION_LIMIT // (tokens * flow.model_channels * _MLP_RATIO))
     guided = 0
     if w != -1:
-        guided = (1 + w) * _mean_hidden(flow, x, conditions, options)
+        guided = (1 + w) * _mean_hidden(hidden_of, conditions, options.layers, batch)
     if w != 0:
         # All tokens of the unconditional pass are zero: attention to one equals attention to all.
-        zero = torch.zeros(1, 1, flow.cond_channels, device=x.device)
-        guided = guided - w * _mean_hidden(flow, x, zero, options)
+        device = next(flow.parameters()).device
+        zero = torch.zeros(1, 1, flow.cond_channels, device=device)
+        guided = guided - w * _mean_hidden(hidden_of, zero, options.layers, batch)
     return guided
+
+
+def conditions_on(
+    device: torch.device | str,
+    conditions: Float[Tensor | np.ndarray, "v m d"] | None,
+    options: SingleStep,
+) -> Float[Tensor, "v m d"] | None:
+    """Return the conditions as float32 on a device, None where they are not looked at.
+
+    Raises:
+        UserError: they are needed and missing.
+    """
+    if not options.needs_pictures:
+        return None
+    if conditions is None or not len(conditions):
+        raise UserError("guidance other than -1 needs pictures; set guidance: -1 to go without")
+    return torch.as_tensor(conditions).float().to(device)
 
 
 @torch.inference_mode()
@@ -136,15 +165,20 @@ def single_step_features(
         UserError: conditions are needed and missing.
         ItemError: a value is not finite.
     """
-    if options.needs_pictures and (conditions is None or not len(conditions)):
-        raise UserError("guidance other than -1 needs pictures; set guidance: -1 to go without")
     device = flow.pos_emb.device
+    conditions = conditions_on(device, conditions, options)
     latent = torch.as_tensor(latent).float().to(device)
-    if options.needs_pictures:
-        conditions = torch.as_tensor(conditions).float().to(device)
+    time = torch.full((1,), TIME_SCALE * options.timestep / options.steps, device=device)
+    side, last = flow.resolution, options.layers[-1]
+
+    def guided(x: Float[Tensor, "c r r r"]) -> Float[Tensor, "l n c"]:
+        def hidden_of(part: Float[Tensor, "v m d"]) -> dict[int, Tensor]:
+            return flow(x[None], time, part, taps=options.layers, stop_after=last).hidden
+
+        return guided_states(hidden_of, flow, side**3, conditions, options)
+
     draws = perturbed_latents(latent, options)
-    mean = sum(_guided(flow, x[None], conditions, options) for x in draws) / len(draws)
+    mean = sum(guided(x) for x in draws) / len(draws)
     if not bool(mean.isfinite().all()):
         raise ItemError("features are not finite")
-    side = flow.resolution
     return mean.transpose(1, 2).unflatten(2, (side, side, side)).cpu().numpy()

@@ -227,6 +227,17 @@ def occupancy(cells: UInt8[np.ndarray, "n 3"], resolution: int = 64) -> Float[np
     return grid
 
 
+def centres(cells: Int[np.ndarray, "n 3"], resolution: int) -> Float[np.ndarray, "n 3"]:
+    """Return cell centres in the unit box, (i + 0.5) / resolution - 0.5."""
+    return (np.asarray(cells, np.float64) + 0.5) / resolution - 0.5
+
+
+def cell_of_points(points: Float[np.ndarray, "n 3"], resolution: int) -> Int[np.ndarray, "n 3"]:
+    """Return floor(resolution * (x + 0.5)) per axis, clipped into the grid."""
+    cells = np.floor(resolution * (np.asarray(points, np.float64) + 0.5)).astype(np.int64)
+    return np.clip(cells, 0, resolution - 1)
+
+
 def split_yaws(arrays: dict[str, np.ndarray]) -> list[UInt8[np.ndarray, "n 3"]]:
     """Split the cells of all yaws of a voxel store's item (`cells`, `cell_counts`) by yaw."""
     return np.split(arrays["cells"], np.cumsum(arrays["cell_counts"])[:-1])

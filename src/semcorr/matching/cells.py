@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from semcorr.errors import ItemError
+from semcorr.geometry.voxels import cell_of_points as cell_of_points
+from semcorr.geometry.voxels import centres as centres
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,6 @@ def rows_of(
     place = np.minimum(np.searchsorted(codes[order], wanted), len(codes) - 1)
     rows = order[place]
     return rows, codes[rows] == wanted
-
-
-def centres(cells: Int[np.ndarray, "n 3"], resolution: int) -> Float[np.ndarray, "n 3"]:
-    """Return cell centres in the unit box, (i + 0.5) / resolution - 0.5."""
-    return (np.asarray(cells, np.float64) + 0.5) / resolution - 0.5
-
-
-def cell_of_points(points: Float[np.ndarray, "n 3"], resolution: int) -> Int[np.ndarray, "n 3"]:
-    """Return floor(resolution * (x + 0.5)) per axis, clipped into the grid."""
-    cells = np.floor(resolution * (np.asarray(points, np.float64) + 0.5)).astype(np.int64)
-    return np.clip(cells, 0, resolution - 1)
 
 
 def nearest_rows(

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from semcorr.errors import UserError
@@ -42,6 +42,7 @@ def attend(
     key: Float[Tensor, "b m h d"],
     value: Float[Tensor, "b m h d"],
     backend: Literal["sdpa", "xformers"] = "sdpa",
+    mask: Bool[Tensor, "b 1 #n m"] | None = None,
 ) -> Float[Tensor, "b n h d"]:
     """Softmax attention with scale 1/sqrt(d), heads on the third axis.
 
@@ -49,16 +50,17 @@ def attend(
         query: queries.
         key: keys.
         value: values.
-        backend: kernel, see `resolve_backend`.
+        backend: kernel, see `resolve_backend`; with a mask always torch's own.
+        mask: true where a key is seen.
 
     Returns:
         Attended values per query.
     """
-    if backend == "xformers":
+    if backend == "xformers" and mask is None:
         from xformers.ops import memory_efficient_attention
 
         return memory_efficient_attention(query, key, value)
     out = F.scaled_dot_product_attention(
-        query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
     )
     return out.transpose(1, 2)

@@ -16,6 +16,7 @@ READERS = ("renders", "masks", "voxels", "latents")
 FORMS = {
     "pixels": ("pixels of the views", "1 = object"),
     "grid": ("voxel grid, per yaw", "none: activations of a network"),
+    "sparse": ("occupied cells of the voxel grid", "none: latent units of a network"),
     "sites": ("sites of the mesh: vertices, then samples", "none: activations of a network"),
 }
 

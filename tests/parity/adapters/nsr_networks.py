@@ -5,13 +5,16 @@ names; it selects rows and reshapes, nothing else. Sizes and strides follow from
 """
 
 import re
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from adapters.case_files import every, every_cell, numbered, read_case, shape
 
-from semcorr.features import conditions, single_step
+from semcorr.cameras import Cameras, intrinsics_of, opencv_from_opengl, rigid_inverse
+from semcorr.features import conditions, single_step, voxel_features
+from semcorr.geometry.voxels import cell_of_points
 from semcorr.matching.hierarchical import pool_grid
 from semcorr.networks import backbones
 from semcorr.networks.trellis import flow, loading, vae
@@ -210,3 +213,32 @@ def case_flow_euler_sampler(case_dir: Path) -> dict[str, np.ndarray]:
         arrays[f"samples_{name}"] = run.states[-1].numpy()
         arrays[f"pred_x0_{name}"] = run.estimates[:, 0].numpy()
     return {name: array for name, array in arrays.items() if name in case["expected"]}
+
+
+def case_voxel_view_features(case_dir: Path) -> dict[str, np.ndarray]:
+    case, inputs = read_case(case_dir)
+    encoder = _dino(case["config"], case_dir / "weights.safetensors").module
+    pictures = numbered(inputs, "rgba_")
+    poses = rigid_inverse(opencv_from_opengl(inputs["camera_to_world"]))
+    # a picture one pixel wide: its places are those in 0..1
+    intrinsics = np.tile(intrinsics_of(float(inputs["fov_rad"]), 1), (len(poses), 1, 1))
+    cameras = Cameras(poses, intrinsics, 1, 1)
+    centres, size = inputs["voxel_positions"], case["config"]["img_size"]
+    places = voxel_features.voxel_places(cameras, centres)
+    mean = voxel_features.voxel_features(encoder, pictures, cameras, centres, size)
+    arrays = {
+        "extrinsics": cameras.cam_from_world,
+        "intrinsics": cameras.intrinsics,
+        "indices": cell_of_points(centres, 64),
+    }
+    for name in case["expected"]:
+        if name.startswith("uv_strided"):
+            arrays[name] = every(places.numpy(), case, name, axis=1)
+        elif match := re.fullmatch(r"feature_view(\d+)_strided\d*", name):
+            samples = voxel_features.samples_of_views(encoder, pictures, places, size)
+            sample = next(islice(samples, int(match.group(1)), None))
+            arrays[name] = every(sample.numpy(), case, name)
+        elif name.startswith("feature_mean"):
+            # in float16, too: the rule of that array rounds
+            arrays[name] = every(mean, case, name)
+    return arrays

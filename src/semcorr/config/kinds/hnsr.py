@@ -13,6 +13,7 @@ class Options(Variant):
     """Single-step features; defaults are the published setting (clean latent at timestep 11, layer 9)."""
 
     FORM: ClassVar[Literal["grid"]] = "grid"
+    LATENT_FORM: ClassVar[str] = "grid"
 
     kind: Literal["hnsr"]
     latent: Annotated[Name, RefersTo("latents")]

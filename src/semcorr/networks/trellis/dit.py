@@ -14,10 +14,12 @@ from semcorr.networks.attention import attend
 from semcorr.networks.trellis.layers import (
     LayerNorm32,
     MultiHeadRMSNorm,
+    position_code_at,
     set_torso_dtype,
     torso_dtype,
     zero,
 )
+from semcorr.networks.trellis.taps import stop_index
 
 TIME_FREQUENCIES = 256
 
@@ -44,13 +46,8 @@ def position_code(resolution: int, channels: int) -> Float[Tensor, "n c"]:
     Returns:
         (resolution^3, channels): per coordinate all sines, then all cosines.
     """
-    count = channels // 3 // 2
-    frequencies = 1.0 / 10000 ** (torch.arange(count, dtype=torch.float32) / count)
     axis = torch.arange(resolution, dtype=torch.float32)
-    cells = torch.cartesian_prod(axis, axis, axis)
-    phase = cells[:, :, None] * frequencies
-    code = torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1)
-    return F.pad(code, (0, channels - code.shape[1]))
+    return position_code_at(torch.cartesian_prod(axis, axis, axis), channels)
 
 
 class TimeEmbedder(nn.Module):
@@ -265,21 +262,6 @@ class SparseStructureFlowModel(nn.Module):
         """Type of the blocks' linear layers."""
         return torso_dtype(self.blocks)
 
-    def _stop_index(self, taps: tuple[int, ...], stop_after: int | None) -> int:
-        last = len(self.blocks) - 1
-        for index in (*taps, *(() if stop_after is None else (stop_after,))):
-            if not 0 <= index <= last:
-                raise UserError(f"block {index} does not exist: the loaded network has 0..{last}")
-        if stop_after is not None:
-            if taps and max(taps) > stop_after:
-                raise ValueError(f"tap {max(taps)} lies behind the exit after block {stop_after}")
-            return stop_after
-        if not self.whole:
-            raise ValueError(
-                "only the first blocks were loaded: pass stop_after, there is no velocity"
-            )
-        return last
-
     def forward(
         self,
         x: Float[Tensor, "b c r r r"],
@@ -312,7 +294,7 @@ class SparseStructureFlowModel(nn.Module):
             raise ValueError(
                 f"cond: expected ({len(x)}, m, {self.cond_channels}), got {tuple(cond.shape)}"
             )
-        stop = self._stop_index(taps, stop_after)
+        stop = stop_index(self, taps, stop_after)
         h = self.input_layer(x.flatten(2).transpose(1, 2)) + self.pos_emb
         t_emb = self.t_embedder(t).to(self.dtype)
         h, cond = h.to(self.dtype), cond.to(self.dtype)

@@ -1,9 +1,13 @@
-"""Layers shared by the sparse-structure networks: norms that always compute in float32."""
+"""Layers shared by the TRELLIS networks: norms that always compute in float32, codes of places."""
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
+
+from semcorr.networks.sparse.convolution import SubmanifoldConv3d
+
+_TORSO = (nn.Linear, nn.Conv3d, SubmanifoldConv3d)
 
 
 class LayerNorm32(nn.LayerNorm):
@@ -45,14 +49,14 @@ def set_torso_dtype(torso: nn.Module, dtype: torch.dtype) -> None:
         dtype: float32, bfloat16 or float16.
     """
     for module in torso.modules():
-        if isinstance(module, nn.Linear | nn.Conv3d):
+        if isinstance(module, _TORSO):
             module.to(dtype)
 
 
 def torso_dtype(torso: nn.Module) -> torch.dtype:
     """Type in which the linear and convolution layers of a torso compute."""
     for module in torso.modules():
-        if isinstance(module, nn.Linear | nn.Conv3d):
+        if isinstance(module, _TORSO):
             return module.weight.dtype
     return torch.float32
 
@@ -62,3 +66,21 @@ def zero(module: nn.Module) -> nn.Module:
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
+
+
+def position_code_at(cells: Num[Tensor, "n 3"], channels: int) -> Float[Tensor, "n c"]:
+    """Sine-cosine code of cells, zero-padded to `channels` (HNSR section 3.3, step 2).
+
+    Args:
+        cells: indices (x, y, z).
+        channels: width; freq = channels // 6 frequencies per coordinate.
+
+    Returns:
+        (n, channels) float32: per coordinate all sines, then all cosines.
+    """
+    count = channels // 3 // 2
+    index = torch.arange(count, dtype=torch.float32, device=cells.device)
+    frequencies = 1.0 / 10000 ** (index / count)
+    phase = cells.float()[:, :, None] * frequencies
+    code = torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1)
+    return F.pad(code, (0, channels - code.shape[1]))

@@ -1,4 +1,4 @@
-"""Building the sparse-structure networks from their released containers, or untrained."""
+"""Building the TRELLIS networks from their released containers, or untrained."""
 
 import re
 from collections.abc import Mapping
@@ -13,12 +13,16 @@ from semcorr.errors import UserError
 from semcorr.networks.attention import Backend, resolve_backend
 from semcorr.networks.checkpoints import load_strict, read_tensors
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
+from semcorr.networks.trellis.slat_encoder import SLatEncoder
+from semcorr.networks.trellis.slat_flow import SLatFlowModel
 from semcorr.networks.trellis.vae import SparseStructureDecoder, SparseStructureEncoder
 
-CLASSES: dict[str, type[nn.Module]] = {
-    cls.__name__: cls
-    for cls in (SparseStructureEncoder, SparseStructureDecoder, SparseStructureFlowModel)
+FLOWS: dict[str, type[nn.Module]] = {
+    cls.__name__: cls for cls in (SparseStructureFlowModel, SLatFlowModel)
 }
+CLASSES: dict[str, type[nn.Module]] = {
+    cls.__name__: cls for cls in (SparseStructureEncoder, SparseStructureDecoder, SLatEncoder)
+} | FLOWS
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
@@ -64,7 +68,7 @@ def network_from(
     backend = resolve_backend(placement.attention, placement.device)
     depth = args.get("num_blocks")
     keep = None
-    if blocks is not None and name == "SparseStructureFlowModel" and depth and blocks < depth:
+    if blocks is not None and name in FLOWS and depth and blocks < depth:
         args = {**args, "num_blocks": blocks}
         keep = _first_blocks(blocks, depth)
     with torch.device("meta"):
@@ -74,7 +78,7 @@ def network_from(
         network.whole = False
     if placement.dtype != torch.float32:
         network.set_dtype(placement.dtype)
-    if isinstance(network, SparseStructureFlowModel):
+    if name in FLOWS:
         network.set_attention(backend)
     return network.to(placement.device).requires_grad_(False)
 

@@ -1,0 +1,1 @@
+"""Operations on the occupied voxels of a grid: convolution, pooling, attention in groups."""
