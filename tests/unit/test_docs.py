@@ -82,6 +82,7 @@ def test_every_page_is_linked(page):
         ("datasets", "datasets"),
         ("architecture", "datasets"),
         ("architecture", "masks"),
+        ("architecture", "depth"),
         ("architecture", "latents"),
         ("architecture", "features"),
         ("architecture", "models"),

@@ -12,8 +12,9 @@ TARGETS = ("all", "models", "datasets")
 # Found through the mirror; random weights under the names of released ones, so that the shipped
 # table of assets is used as it is
 VAE, FLOW, ENCODER = "trellis_ss_enc", "trellis_ss_flow_img", "dinov2_vits14"
+SEGMENTER, DEPTH_GUESSER = "sam_vit_base", "depth_anything_v2_small"
 
-# `other` is used by nothing: it is what a changed reference can name instead
+# `other...` is used by nothing: it is what a changed reference can name instead
 CONFIG: dict[str, Any] = {
     "seed": 0,
     "device": "cpu",
@@ -45,6 +46,30 @@ CONFIG: dict[str, Any] = {
     "masks": {
         "outline": {"kind": "alpha", "render": "views"},
         "other": {"kind": "alpha", "render": "views", "threshold": 0.9},
+        "segmented": {
+            "kind": "sam",
+            "render": "views",
+            "weights": SEGMENTER,
+            "prompt": "grid",
+            "grid": 2,
+            "min_quality": 0.0,
+        },
+        "other_segmented": {"kind": "sam", "render": "views", "weights": SEGMENTER},
+    },
+    "depth": {
+        "exact": {"kind": "render", "render": "views"},
+        "other": {"kind": "render", "render": "views"},
+        "guessed": {
+            "kind": "depth_anything",
+            "render": "views",
+            "weights": DEPTH_GUESSER,
+            "size": 56,
+        },
+        "other_guessed": {
+            "kind": "depth_anything",
+            "render": "views",
+            "weights": DEPTH_GUESSER,
+        },
     },
     "voxels": {"s16": {"resolution": 16}, "s16_yaw2": {"resolution": 16, "yaws": 2}},
     "latents": {
@@ -78,6 +103,18 @@ CONFIG: dict[str, Any] = {
             "kind": "lifted",
             "render": "views",
             "mask": "outline",
+            "depth": "exact",
+            "backbone": "tiny_vit",
+            "weights": ENCODER,
+            "size": 32,
+            "layers": {"norm": 1.0},
+        },
+        "guessed": {
+            "kind": "lifted",
+            "render": "views",
+            "mask": "segmented",
+            "depth": "guessed",
+            "tolerance": 2.0,
             "backbone": "tiny_vit",
             "weights": ENCODER,
             "size": 32,
@@ -104,6 +141,7 @@ CONFIG: dict[str, Any] = {
         "spatial": {"matcher": "spatial", "align": "yaw", "yaws": 4},
         "nearest": {"matcher": "nearest", "feature": "lifted"},
         "guided": {"matcher": "guided", "feature": "masked", "yaws": 4},
+        "guessed": {"matcher": "nearest", "feature": "guessed"},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
         "states_yaw2": {
             "matcher": "hierarchical",
@@ -169,7 +207,7 @@ CONFIG: dict[str, Any] = {
             "category": "chair",
             "poses": {"aligned": "pack"},
             "sources": ["c"],
-            "methods": ["nearest", "guided", "states", "states_yaw2"],
+            "methods": ["nearest", "guided", "guessed", "states", "states_yaw2"],
         }
     },
 }
@@ -294,6 +332,7 @@ def write_item(root: Path, name: str, scale: float) -> None:
 
 def write_mirror(root: Path) -> Path:
     """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
+    import tiny_networks
     import torch
     from safetensors.torch import save_file
 
@@ -313,6 +352,8 @@ def write_mirror(root: Path) -> Path:
         path.parent.mkdir(parents=True)
         save_file(untrained_network(name, args, seed).state_dict(), path)
         path.with_suffix(".json").write_text(json.dumps({"name": name, "args": args}))
+    tiny_networks.write_files(root / SEGMENTER, tiny_networks.SAM)
+    tiny_networks.write_files(root / DEPTH_GUESSER, tiny_networks.DEPTH_ANYTHING)
     (root / ENCODER).mkdir()
     encoder = build_backbone("tiny_vit", seed=2).module
     torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")

@@ -22,7 +22,7 @@ except UserError as error:
 wildcard_constraints:
     **{
         name: r"[a-z0-9_]+"
-        for name in "dataset render mask voxel latent feature method model experiment pose key".split()
+        for name in "dataset render mask depth voxel latent feature method model experiment pose key".split()
     },
     chunk=r"\d+",
     task=r"coseg|keypoints",
@@ -124,10 +124,24 @@ def render_gpus(wildcards):
     return 0 if backend == "raycast" else network_gpus(wildcards)
 
 
-def mask_gpus(wildcards):
-    """Resource `gpu` of masks: only kinds that run a network have a use for one."""
-    needs_one = PLAN.entry("masks", wildcards.mask).NETWORK
-    return network_gpus(wildcards) if needs_one else 0
+def imaging_gpus(section, wildcard):
+    """Resource `gpu` of masks and depth: only kinds that run a network have a use for one."""
+
+    def gpus(wildcards):
+        needs_one = PLAN.entry(section, wildcards[wildcard]).NETWORK
+        return network_gpus(wildcards) if needs_one else 0
+
+    return gpus
+
+
+def imaging_memory(section, wildcard):
+    """Resource `mem_mb` of masks and depth, doubled at the second attempt."""
+
+    def mb(wildcards, attempt):
+        network = PLAN.entry(section, wildcards[wildcard]).NETWORK
+        return (6000 if network else 2000) * attempt
+
+    return mb
 
 
 @asking

@@ -1,4 +1,4 @@
-# Pictures turned into pictures; one module per kind of mask in src/semcorr/imaging/.
+# Pictures turned into pictures; one module per kind of mask or depth in src/semcorr/imaging/.
 
 
 rule mask:
@@ -13,9 +13,9 @@ rule mask:
         "results/costs/masks/{mask}/{dataset}/{chunk}.tsv"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=imaging_memory("masks", "mask"),
         runtime=minutes(60),
-        gpu=mask_gpus,
+        gpu=imaging_gpus("masks", "mask"),
     params:
         cfg=cfg("masks", "mask"),
         code=code("masks", "masks", "mask"),
@@ -32,5 +32,40 @@ rule masks:
     localrule: True
     message:
         "coverage of all masks"
+    script:
+        "../scripts/coverage.py"
+
+
+rule depth:
+    input:
+        unpack(upstream("depth", "depth")),
+    output:
+        manifest="results/depth/{depth}/{dataset}/{chunk}.json",
+        store=directory("results/depth/{depth}/{dataset}/{chunk}.zarr"),
+    log:
+        "results/logs/depth/{depth}/{dataset}/{chunk}.log",
+    benchmark:
+        "results/costs/depth/{depth}/{dataset}/{chunk}.tsv"
+    threads: 1
+    resources:
+        mem_mb=imaging_memory("depth", "depth"),
+        runtime=minutes(60),
+        gpu=imaging_gpus("depth", "depth"),
+    params:
+        cfg=cfg("depth", "depth"),
+        code=code("depth", "depth", "depth"),
+        members=members("other"),
+    message:
+        "depth {wildcards.depth} of {wildcards.dataset}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/depth.py"
+
+
+rule depths:
+    input:
+        manifests=asking(lambda w: PLAN.needed("depth")),
+    localrule: True
+    message:
+        "coverage of all depth"
     script:
         "../scripts/coverage.py"
