@@ -35,7 +35,10 @@ def copy_repository(folder: Path) -> Path:
             target.symlink_to(os.readlink(source))
         elif source.is_dir():
             shutil.copytree(
-                source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+                source,
+                target,
+                symlinks=True,
+                ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
             )
         else:
             shutil.copy2(source, target)

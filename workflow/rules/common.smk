@@ -124,6 +124,16 @@ def render_gpus(wildcards):
     return 0 if backend == "raycast" else network_gpus(wildcards)
 
 
+# Environment of rules that run networks, for `--sdm conda`; without it nothing reads these files
+NETWORKS = f"../../envs/{'cpu' if CONFIG.device == 'cpu' else 'gpu'}.yaml"
+
+
+def render_environment(wildcards):
+    """Directive `conda` of rendering: Blender brings an environment of its own."""
+    backend = PLAN.entry("renders", wildcards.render).backend
+    return "../../envs/blender.yaml" if backend == "blender" else "../../envs/cpu.yaml"
+
+
 def imaging_gpus(section, wildcard):
     """Resource `gpu` of masks and depth: only kinds that run a network have a use for one."""
 

@@ -11,6 +11,8 @@ rule mask:
         "results/logs/masks/{mask}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/masks/{mask}/{dataset}/{chunk}.tsv"
+    conda:
+        NETWORKS
     threads: 1
     resources:
         mem_mb=imaging_memory("masks", "mask"),
@@ -30,6 +32,8 @@ rule masks:
     input:
         manifests=asking(lambda w: PLAN.needed("masks")),
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     message:
         "coverage of all masks"
     script:
@@ -46,6 +50,8 @@ rule depth:
         "results/logs/depth/{depth}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/depth/{depth}/{dataset}/{chunk}.tsv"
+    conda:
+        NETWORKS
     threads: 1
     resources:
         mem_mb=imaging_memory("depth", "depth"),
@@ -65,6 +71,8 @@ rule depths:
     input:
         manifests=asking(lambda w: PLAN.needed("depth")),
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     message:
         "coverage of all depth"
     script:

@@ -11,6 +11,8 @@ rule render:
         "results/logs/renders/{render}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/renders/{render}/{dataset}/{chunk}.tsv"
+    conda:
+        render_environment
     threads: 1
     resources:
         mem_mb=memory(4000),
@@ -30,6 +32,8 @@ rule renders:
     input:
         manifests=asking(lambda w: PLAN.needed("renders")),
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     message:
         "coverage of all views"
     script:
