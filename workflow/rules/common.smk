@@ -128,32 +128,6 @@ def render_gpus(wildcards):
 NETWORKS = f"../../envs/{'cpu' if CONFIG.device == 'cpu' else 'gpu'}.yaml"
 
 
-def render_environment(wildcards):
-    """Directive `conda` of rendering: Blender brings an environment of its own."""
-    backend = PLAN.entry("renders", wildcards.render).backend
-    return "../../envs/blender.yaml" if backend == "blender" else "../../envs/cpu.yaml"
-
-
-def imaging_gpus(section, wildcard):
-    """Resource `gpu` of masks and depth: only kinds that run a network have a use for one."""
-
-    def gpus(wildcards):
-        needs_one = PLAN.entry(section, wildcards[wildcard]).NETWORK
-        return network_gpus(wildcards) if needs_one else 0
-
-    return gpus
-
-
-def imaging_memory(section, wildcard):
-    """Resource `mem_mb` of masks and depth, doubled at the second attempt."""
-
-    def mb(wildcards, attempt):
-        network = PLAN.entry(section, wildcards[wildcard]).NETWORK
-        return (6000 if network else 2000) * attempt
-
-    return mb
-
-
 @asking
 def asset_cfg(wildcards):
     """Parameter `cfg` of an asset: its rows of config/assets.csv."""

@@ -1,6 +1,16 @@
 # Pictures turned into pictures; one module per kind of mask or depth in src/semcorr/imaging/.
 
 
+def imaging_gpus(section, wildcard):
+    """Resource `gpu` of masks and depth: only kinds that run a network have a use for one."""
+
+    def gpus(wildcards):
+        needs_one = PLAN.entry(section, wildcards[wildcard]).NETWORK
+        return network_gpus(wildcards) if needs_one else 0
+
+    return gpus
+
+
 rule mask:
     input:
         unpack(upstream("masks", "mask")),
@@ -15,7 +25,7 @@ rule mask:
         NETWORKS
     threads: 1
     resources:
-        mem_mb=imaging_memory("masks", "mask"),
+        mem_mb=memory(6000),
         runtime=minutes(60),
         gpu=imaging_gpus("masks", "mask"),
     params:
@@ -54,7 +64,7 @@ rule depth:
         NETWORKS
     threads: 1
     resources:
-        mem_mb=imaging_memory("depth", "depth"),
+        mem_mb=memory(6000),
         runtime=minutes(60),
         gpu=imaging_gpus("depth", "depth"),
     params:

@@ -1,6 +1,12 @@
 # Views of every shape: colours from the backend, geometry from the ray caster.
 
 
+def render_environment(wildcards):
+    """Directive `conda` of rendering: Blender brings an environment of its own."""
+    backend = PLAN.entry("renders", wildcards.render).backend
+    return "../../envs/blender.yaml" if backend == "blender" else "../../envs/cpu.yaml"
+
+
 rule render:
     input:
         unpack(upstream("renders", "render")),
