@@ -160,7 +160,8 @@ def test_the_resources_of_rules_are_as_told():
 def test_pinned_modules_are_told():
     told = set(
         re.findall(
-            r"`((?:stages|training|features|imaging|rendering|networks)\.\w+)`", text("docs/reruns.md")
+            r"`((?:stages|training|features|imaging|rendering|networks)\.\w+)`",
+            text("docs/reruns.md"),
         )
     )
     package = ROOT / "src/semcorr"
