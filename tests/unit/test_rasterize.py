@@ -11,7 +11,7 @@ from test_raycast import axes_shape, bumpy_sphere, general_cameras
 from semcorr.cameras import fibonacci, hammersley, orbit, project
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.mesh import Mesh
-from semcorr.rendering import rasterize, raycast
+from semcorr.rendering import raycast
 from semcorr.rendering.interface import RenderOptions
 from semcorr.rendering.rasterize import RasterizeRenderer, clip_matrix, open_renderer, sample_grid
 from semcorr.rendering.rays import RayCaster

@@ -13,6 +13,7 @@ CONDA = """#!/bin/bash
 case "$1 $2" in
   "info --json") echo '{info}';;
   "--version ") echo "conda 25.1.0";;
+  "clean -y") ;;
   "config --get") echo '{{"get": {{"channel_priority": "strict"}}}}';;
   "env create")
     while [ $# -gt 0 ]; do

@@ -4,7 +4,8 @@
 def render_environment(wildcards):
     """Directive `conda` of rendering: Blender brings an environment of its own."""
     backend = PLAN.entry("renders", wildcards.render).backend
-    return "../../envs/blender.yaml" if backend == "blender" else "../../envs/cpu.yaml"
+    named = {"blender": "../../envs/blender.yaml", "rasterize": NETWORKS}
+    return named.get(backend, "../../envs/cpu.yaml")
 
 
 rule render:

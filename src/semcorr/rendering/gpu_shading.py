@@ -143,17 +143,33 @@ def _footprint(flat: Tensor, towards: Tensor, cameras: Cameras, view: int) -> Te
 
 
 def _pyramid(texture: Float[Tensor, "h w 3"]) -> list[Tensor]:
-    """A texture in linear light and its 2x2 means, down to one texel."""
+    """Encoded values of a texture in linear light and of its 2x2 means, down to one texel.
+
+    Averages are taken in linear light. Lookups blend encoded values and decode the result, as Cycles
+    does with 8-bit pictures.
+    """
     levels = [texture]
     while max(levels[-1].shape[:2]) > 1:
         window = tuple(min(2, side) for side in levels[-1].shape[:2])
         planes = levels[-1].permute(2, 0, 1)[None]
         levels.append(functional.avg_pool2d(planes, window)[0].permute(1, 2, 0))
-    return levels
+    return [_encoded(level) for level in levels]
+
+
+def _encoded(linear: Tensor) -> Tensor:
+    """Linear light 0..1 to sRGB (see `colour.srgb_from_linear`)."""
+    curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, curved)
+
+
+def _decoded(encoded: Tensor) -> Tensor:
+    """The way back."""
+    curved = ((encoded.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    return torch.where(encoded <= 0.04045, encoded / 12.92, curved)
 
 
 def _sampled(pyramid: list[Tensor], uv: Float[Tensor, "p 2"], share: Tensor) -> Tensor:
-    """Bilinear lookups with repetition; `share` = share of the texture's area that a sample covers."""
+    """Bilinear lookups, linear light; `share` = share of the texture that a sample covers."""
     height, width = pyramid[0].shape[:2]
     level = (0.5 * torch.log2((share * (height * width)).clamp(min=1))).round().long()
     level = level.clamp(max=len(pyramid) - 1)
@@ -161,11 +177,11 @@ def _sampled(pyramid: list[Tensor], uv: Float[Tensor, "p 2"], share: Tensor) -> 
     for number in level.unique().tolist():
         rows = torch.nonzero(level == number)[:, 0]
         colour[rows] = _bilinear(pyramid[number], uv[rows])
-    return colour
+    return _decoded(colour)
 
 
 def _bilinear(texture: Float[Tensor, "h w 3"], uv: Float[Tensor, "p 2"]) -> Float[Tensor, "p 3"]:
-    """uv (0, 0) is the picture's lower left corner."""
+    """Blend four texels; uv (0, 0) is the picture's lower left corner."""
     height, width = texture.shape[:2]
     x, y = uv[:, 0].frac(), uv[:, 1].frac()
     x, y = (x + (x < 0)) * width - 0.5, (1 - (y + (y < 0))) * height - 0.5
