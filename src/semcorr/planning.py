@@ -20,7 +20,7 @@ from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
 from semcorr.fingerprint import fingerprint
 
-CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
+CHUNK_SECTIONS = ("renders", "masks", "depth", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
 COLUMNS = {
     "raw": ("path", "sha256", "licence", "author", "title", "page"),

@@ -24,6 +24,7 @@ from semcorr.rendering.blender import (
     geometry_arrays,
     open_renderer,
 )
+from semcorr.rendering.blender_exchange import item_request
 from semcorr.rendering.blender_process import WORKER, worker_command
 from semcorr.rendering.interface import Lamp, RenderOptions
 
@@ -243,14 +244,12 @@ def test_an_error_inside_the_worker_is_the_shapes_and_the_worker_goes_on(session
 
 
 def test_a_picture_that_cannot_be_written_is_not_the_shapes_fault(session, monkeypatch):
-    request = session._item
-
     def elsewhere(*arguments):
-        item = request(*arguments)
+        item = item_request(*arguments)
         return {**item, "out": item["geometry"] + "/below_a_file"}
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "_item", elsewhere)
+        patch.setattr("semcorr.rendering.blender.item_request", elsewhere)
         with pytest.raises(OSError, match="Blender worker"):
             session.render(axes_shape(), hammersley(1, resolution=16))
     assert session.render(axes_shape(), hammersley(1, resolution=16)).rgba.any()
@@ -264,12 +263,11 @@ def test_a_shape_without_faces_never_reaches_the_worker(session):
 def test_a_request_file_is_rendered_too(tmp_path):
     cameras = hammersley(2, resolution=16)
     items = []
-    with BlenderSession(FLAT) as session:
-        for name in ("one", "two"):
-            (tmp_path / name).mkdir()
-            arrays = geometry_arrays(axes_shape(), cameras, 0.0)
-            np.savez(tmp_path / f"{name}.npz", **arrays)
-            items.append(session._item(name, tmp_path / f"{name}.npz", tmp_path / name, cameras))
+    for name in ("one", "two"):
+        folder, geometry = tmp_path / name, tmp_path / f"{name}.npz"
+        folder.mkdir()
+        np.savez(geometry, **geometry_arrays(axes_shape(), cameras, 0.0))
+        items.append(item_request(name, geometry, folder, cameras, FLAT, WorkerOptions()))
     (tmp_path / "request.json").write_text(json.dumps({"items": items}))
     answer = subprocess.run(
         [*worker_command(), str(tmp_path / "request.json")], capture_output=True, text=True

@@ -14,7 +14,7 @@ BENCHMARK = "s\th:m:s\tmax_rss\tio_in\tcpu_time\n2.5\t0:00:02\t100.0\t-\t2.0\n"
 # Have no output: with a benchmark file Snakemake would think them done. The stage of `pair` keeps the
 # record itself; the others only read the manifests of what they collect
 OWN_RECORD = {"pair"}
-COLLECTING = {"renders", "masks", "features", "matches"}
+COLLECTING = {"renders", "masks", "depths", "features", "matches"}
 
 
 def test_every_rule_that_runs_a_stage_records_what_it_cost():

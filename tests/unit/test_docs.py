@@ -82,6 +82,7 @@ def test_every_page_is_linked(page):
         ("datasets", "datasets"),
         ("architecture", "datasets"),
         ("architecture", "masks"),
+        ("architecture", "depth"),
         ("architecture", "latents"),
         ("architecture", "features"),
         ("architecture", "models"),
@@ -159,7 +160,8 @@ def test_the_resources_of_rules_are_as_told():
 def test_pinned_modules_are_told():
     told = set(
         re.findall(
-            r"`((?:stages|training|features|rendering|networks)\.\w+)`", text("docs/reruns.md")
+            r"`((?:stages|training|features|imaging|rendering|networks)\.\w+)`",
+            text("docs/reruns.md"),
         )
     )
     package = ROOT / "src/semcorr"

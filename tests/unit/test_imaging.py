@@ -30,6 +30,7 @@ def config(**changes):
     raw = {
         "renders": {"r": {"backend": "raycast"}, "elsewhere": {"backend": "raycast"}},
         "masks": {"outline": OUTLINE},
+        "depth": {"exact": {"kind": "render", "render": "r"}},
         "features": {"f": FEATURE | changes},
     }
     return validate(raw, asset_keys())
@@ -70,7 +71,7 @@ def test_what_is_cut_out_is_transparent_and_hit_by_no_ray():
 
 @pytest.fixture
 def lift_with(monkeypatch):
-    """Function (mask or None) -> features of a sphere's sites, through the kind's own extractor."""
+    """Function (mask, depth, options) -> features of a sphere's sites, through the kind's own extractor."""
     cameras, depth, sites = sphere_scene()
     rng = np.random.default_rng(1)
     rgba = rng.integers(0, 255, (*depth.shape, 4), dtype=np.uint8)
@@ -90,14 +91,19 @@ def lift_with(monkeypatch):
     backbone = build_backbone("tiny_vit", seed=0)
     monkeypatch.setattr(lifted, "open_backbone", lambda *arguments: backbone)
 
-    def run(mask=None):
+    def run(mask=None, depth=None, **changes):
         upstream = Upstream(
             MemoryReader({"ball": mesh}),
             renders=MemoryReader({"ball": views}),
             masks=None if mask is None else MemoryReader({"ball": {"mask": mask}}),
+            depth=None if depth is None else MemoryReader({"ball": {"depth": depth}}),
             weights={"weights": None},
         )
-        options = config(mask=None if mask is None else "outline").features["f"]
+        named = {"mask": mask, "depth": depth}
+        named = {"mask": "outline", "depth": "exact"} | {
+            k: None for k, v in named.items() if v is None
+        }
+        options = config(**named, **changes).features["f"]
         with lifted.extractor(options, upstream) as compute:
             return compute("ball")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("Snakefile", "slurm", "workflow", "profiles", "src", "resources", "config")
+COPIED = ("Snakefile", "slurm", "workflow", "envs", "profiles", "src", "resources", "config")
 # Results that hold what a run cost or said, not what it found
 UNSTABLE = ("costs", "logs", "costs.parquet", "check.json", "figures/costs.png")
 # Variables of the person who runs the tests that would change what the workflow does
@@ -35,7 +35,10 @@ def copy_repository(folder: Path) -> Path:
             target.symlink_to(os.readlink(source))
         elif source.is_dir():
             shutil.copytree(
-                source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+                source,
+                target,
+                symlinks=True,
+                ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
             )
         else:
             shutil.copy2(source, target)

@@ -22,8 +22,9 @@ SLAT = {
     "backbone": "tiny_vit",
     "image_size": 32,
 }
+SEGMENTER, DEPTH_GUESSER = "sam_vit_base", "depth_anything_v2_small"
 
-# `other` is used by nothing: it is what a changed reference can name instead
+# `other...` is used by nothing: it is what a changed reference can name instead
 CONFIG: dict[str, Any] = {
     "seed": 0,
     "device": "cpu",
@@ -73,6 +74,30 @@ CONFIG: dict[str, Any] = {
     "masks": {
         "outline": {"kind": "alpha", "render": "views"},
         "other": {"kind": "alpha", "render": "views", "threshold": 0.9},
+        "segmented": {
+            "kind": "sam",
+            "render": "views",
+            "weights": SEGMENTER,
+            "prompt": "grid",
+            "grid": 2,
+            "min_quality": 0.0,
+        },
+        "other_segmented": {"kind": "sam", "render": "views", "weights": SEGMENTER},
+    },
+    "depth": {
+        "exact": {"kind": "render", "render": "views"},
+        "other": {"kind": "render", "render": "views"},
+        "guessed": {
+            "kind": "depth_anything",
+            "render": "views",
+            "weights": DEPTH_GUESSER,
+            "size": 56,
+        },
+        "other_guessed": {
+            "kind": "depth_anything",
+            "render": "views",
+            "weights": DEPTH_GUESSER,
+        },
     },
     "voxels": {
         "s16": {"resolution": 16},
@@ -113,6 +138,18 @@ CONFIG: dict[str, Any] = {
             "kind": "lifted",
             "render": "views",
             "mask": "outline",
+            "depth": "exact",
+            "backbone": "tiny_vit",
+            "weights": ENCODER,
+            "size": 32,
+            "layers": {"norm": 1.0},
+        },
+        "guessed": {
+            "kind": "lifted",
+            "render": "views",
+            "mask": "segmented",
+            "depth": "guessed",
+            "tolerance": 2.0,
             "backbone": "tiny_vit",
             "weights": ENCODER,
             "size": 32,
@@ -165,6 +202,7 @@ CONFIG: dict[str, Any] = {
         "guided": {"matcher": "guided", "feature": "masked", "yaws": 4},
         "slat_states": {"matcher": "nearest", "feature": "slat_states"},
         "voxel_views": {"matcher": "guided", "feature": "voxel_views", "yaws": 4},
+        "guessed": {"matcher": "nearest", "feature": "guessed"},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
         "shapes": {"matcher": "hierarchical", "feature": "shapes", "levels": 1},
         "states_yaw2": {
@@ -251,6 +289,7 @@ CONFIG: dict[str, Any] = {
                 "states",
                 "states_yaw2",
                 "shapes",
+                "guessed",
             ],
         }
     },
@@ -412,6 +451,8 @@ def write_planes(root: Path, synset: str) -> None:
 
 def write_mirror(root: Path) -> Path:
     """Write tiny networks with seeded random weights, and objects, where SEMCORR_MIRROR looks for them."""
+    """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
+    import tiny_networks
     import torch
     from objaverse_site import glb
     from safetensors.torch import save_file
@@ -441,6 +482,8 @@ def write_mirror(root: Path) -> Path:
     (root / "objaverse/boxes").mkdir(parents=True)
     for number, item_id in enumerate(OBJECTS):
         (root / f"objaverse/boxes/{item_id}.glb").write_bytes(glb((1 + number, 1, 1)))
+    tiny_networks.write_files(root / SEGMENTER, tiny_networks.SAM)
+    tiny_networks.write_files(root / DEPTH_GUESSER, tiny_networks.DEPTH_ANYTHING)
     (root / ENCODER).mkdir()
     encoder = build_backbone("tiny_vit", seed=2).module
     torch.save(dict(encoder.state_dict()), root / ENCODER / "dinov2_vits14_pretrain.pth")

@@ -67,7 +67,12 @@ def starting(before, *prefixes):
 LOGIC = {
     "an image network": (
         ("networks/zoo/tiny_vit.py", "SPEC = ", "UNUSED = 1\nSPEC = "),
-        ["results/features/lifted/", "results/features/masked/", "results/features/states/"],
+        [
+            "results/features/lifted/",
+            "results/features/masked/",
+            "results/features/guessed/",
+            "results/features/states/",
+        ],
     ),
     "a matcher": (
         ("matching/nearest.py", "def match(", "UNUSED = 1\n\n\ndef match("),
@@ -87,7 +92,7 @@ LOGIC = {
     ),
     "the version of a kind of feature": (
         ("features/lifted.py", "VERSION = 1", "VERSION = 2"),
-        ["results/features/lifted/", "results/features/masked/"],
+        ["results/features/lifted/", "results/features/masked/", "results/features/guessed/"],
     ),
     "the version of a kind of latent": (
         ("features/trellis_ss.py", "VERSION = 1", "VERSION = 2"),
@@ -100,6 +105,14 @@ LOGIC = {
     "a kind of mask": (
         ("imaging/alpha.py", "RAGGED = ", "UNUSED = 1\nRAGGED = "),
         ["results/masks/outline/"],
+    ),
+    "the version of a kind of mask": (
+        ("imaging/sam.py", "VERSION = 1", "VERSION = 2"),
+        ["results/masks/segmented/"],
+    ),
+    "the version of a kind of depth": (
+        ("imaging/depth_anything.py", "VERSION = 1", "VERSION = 2"),
+        ["results/depth/guessed/"],
     ),
     "a data set's kind": (
         ("datasets/turned.py", "def open_meshes", "UNUSED = 1\n\n\ndef open_meshes"),

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from semcorr.config.root import Config
 
-CHUNK_SECTIONS = ("renders", "masks", "voxels", "latents", "features")
+CHUNK_SECTIONS = ("renders", "masks", "depth", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
 # What the format's table says of a mesh: the category is for experiments alone
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
@@ -251,7 +251,7 @@ class Walk:
         return self.node(outputs, self.cfg("models", name), sorted(reads))
 
     def variant(self, section: str, name: str, dataset: str, chunk: int) -> str:
-        """Add a chunk of renders, masks, voxels, latents or features."""
+        """Add a chunk of renders, masks, depth, voxels, latents or features."""
         reads = [self.meshes(dataset, chunk)]
         for _, where, what in getattr(self.config, section)[name].references():
             if where in CHUNK_SECTIONS:

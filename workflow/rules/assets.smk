@@ -9,6 +9,8 @@ rule fetch_asset:
         "results/logs/assets/{key}.log",
     benchmark:
         "results/costs/assets/{key}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(1000),

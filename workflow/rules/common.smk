@@ -22,7 +22,7 @@ except UserError as error:
 wildcard_constraints:
     **{
         name: r"[a-z0-9_]+"
-        for name in "dataset render mask voxel latent feature method model experiment pose key".split()
+        for name in "dataset render mask depth voxel latent feature method model experiment pose key".split()
     },
     chunk=r"\d+",
     task=r"coseg|keypoints",
@@ -124,10 +124,8 @@ def render_gpus(wildcards):
     return 0 if backend == "raycast" else network_gpus(wildcards)
 
 
-def mask_gpus(wildcards):
-    """Resource `gpu` of masks: only kinds that run a network have a use for one."""
-    needs_one = PLAN.entry("masks", wildcards.mask).NETWORK
-    return network_gpus(wildcards) if needs_one else 0
+# Environment of rules that run networks, for `--sdm conda`; without it nothing reads these files
+NETWORKS = f"../../envs/{'cpu' if CONFIG.device == 'cpu' else 'gpu'}.yaml"
 
 
 @asking

@@ -39,6 +39,8 @@ rule index:
     benchmark:
         "results/costs/datasets/{dataset}.tsv"
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     params:
         cfg=cfg("datasets", "dataset"),
         code=code("index"),

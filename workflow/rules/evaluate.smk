@@ -24,6 +24,8 @@ rule score:
         "results/logs/{task}/{experiment}/{method}.log",
     benchmark:
         "results/costs/{task}/{experiment}/{method}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -52,6 +54,8 @@ rule table:
     benchmark:
         "results/costs/{task}/{experiment}.tsv"
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     params:
         cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),
         code=code("merge"),

@@ -18,6 +18,8 @@ rule export:
         "results/logs/exports/{task}/{experiment}/{method}/{pose}.log",
     benchmark:
         "results/costs/exports/{task}/{experiment}/{method}/{pose}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -11,6 +11,8 @@ rule feature:
         "results/logs/features/{feature}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/features/{feature}/{dataset}/{chunk}.tsv"
+    conda:
+        NETWORKS
     # One: the order in which threads add numbers would show in the results
     threads: 1
     resources:
@@ -31,6 +33,8 @@ rule features:
     input:
         manifests=asking(lambda w: PLAN.needed("features")),
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     message:
         "coverage of all features"
     script:

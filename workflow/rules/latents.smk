@@ -11,6 +11,8 @@ rule voxels:
         "results/logs/voxels/{voxel}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/voxels/{voxel}/{dataset}/{chunk}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -35,6 +37,8 @@ rule latents:
         "results/logs/latents/{latent}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/latents/{latent}/{dataset}/{chunk}.tsv"
+    conda:
+        NETWORKS
     # One: the order in which threads add numbers would show in the results
     threads: 1
     resources:

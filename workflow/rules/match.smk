@@ -20,6 +20,8 @@ rule match:
         "results/logs/matches/{method}/{experiment}/{pose}/{chunk}.log",
     benchmark:
         "results/costs/matches/{method}/{experiment}/{pose}/{chunk}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),
@@ -38,6 +40,8 @@ rule matches:
     input:
         manifests=asking(lambda w: PLAN.matches()),
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     message:
         "coverage of all maps"
     script:

@@ -11,6 +11,8 @@ rule meshes:
         "results/logs/meshes/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/meshes/{dataset}/{chunk}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -35,6 +37,8 @@ rule truth:
         "results/logs/truth/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/truth/{dataset}/{chunk}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -5,6 +5,8 @@
 rule pair:
     log:
         "results/logs/pair.log",
+    conda:
+        NETWORKS
     threads: 8
     resources:
         mem_mb=memory(8000),

@@ -1,6 +1,13 @@
 # Views of every shape: colours from the backend, geometry from the ray caster.
 
 
+def render_environment(wildcards):
+    """Directive `conda` of rendering: Blender brings an environment of its own."""
+    backend = PLAN.entry("renders", wildcards.render).backend
+    named = {"blender": "../../envs/blender.yaml", "rasterize": NETWORKS}
+    return named.get(backend, "../../envs/cpu.yaml")
+
+
 rule render:
     input:
         unpack(upstream("renders", "render")),
@@ -11,6 +18,8 @@ rule render:
         "results/logs/renders/{render}/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/renders/{render}/{dataset}/{chunk}.tsv"
+    conda:
+        render_environment
     threads: 1
     resources:
         mem_mb=memory(4000),
@@ -30,6 +39,8 @@ rule renders:
     input:
         manifests=asking(lambda w: PLAN.needed("renders")),
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     message:
         "coverage of all views"
     script:

@@ -28,6 +28,8 @@ rule part_sheets:
         "results/costs/figures/{task}/{experiment}/{pose}/sheets.tsv"
     wildcard_constraints:
         task="coseg",
+    conda:
+        "../../envs/cpu.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=minutes(20),
@@ -68,6 +70,8 @@ rule score_chart:
         "results/costs/figures/{task}/{experiment}/scores.tsv"
     wildcard_constraints:
         task="coseg",
+    conda:
+        "../../envs/cpu.yaml"
     params:
         code=code("chart"),
     message:
@@ -98,6 +102,8 @@ rule keypoint_chart:
         "results/costs/figures/{task}/{experiment}/scores.tsv"
     wildcard_constraints:
         task="keypoints",
+    conda:
+        "../../envs/cpu.yaml"
     params:
         code=code("chart"),
     message:
@@ -121,6 +127,8 @@ rule cost_chart:
     benchmark:
         "results/costs/figures/costs.tsv"
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     params:
         code=code("cost_chart"),
     message:

@@ -23,6 +23,8 @@ rule train:
         "results/costs/models/{model}.tsv"
     wildcard_constraints:
         model="|".join(OTHER_MODELS) or "(?!)",
+    conda:
+        NETWORKS
     # One: the order in which threads add numbers would show in the weights
     threads: 1
     resources:
@@ -63,6 +65,8 @@ rule training_chart:
     benchmark:
         "results/costs/figures/models/{model}.tsv"
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     params:
         code=code("training_chart"),
     message:

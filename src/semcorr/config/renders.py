@@ -21,7 +21,7 @@ class Render(Variant):
         (), description="cameras of `explicit`"
     )
     resolution: int = Field(256, ge=16, le=4096, description="picture size, pixels")
-    backend: Literal["blender", "raycast"] = "blender"
+    backend: Literal["blender", "blenderproc", "rasterize", "raycast"] = "blender"
     samples: int = Field(16, ge=1, le=4096, description="Cycles samples, or rays a pixel (raycast)")
 
     @model_validator(mode="after")
@@ -32,4 +32,5 @@ class Render(Variant):
 
     def code_modules(self) -> tuple[str, ...]:
         """Return the worker that Blender runs in a process of its own: nothing imports it."""
-        return ("semcorr.rendering.blender_worker",) if self.backend == "blender" else ()
+        runs_worker = self.backend in ("blender", "blenderproc")
+        return ("semcorr.rendering.blender_worker",) if runs_worker else ()

@@ -13,9 +13,19 @@ from semcorr.config.sweeps import Sweep
 from semcorr.config.voxels import Voxel
 
 EXPERIMENT_SECTIONS = ("coseg", "keypoints")
-KIND_SECTIONS = ("datasets", "masks", "latents", "features", "methods", "models")
+KIND_SECTIONS = ("datasets", "masks", "depth", "latents", "features", "methods", "models")
 VARIANT_SECTIONS = (
-    *("datasets", "renders", "masks", "voxels", "latents", "features", "methods", "models"),
+    *(
+        "datasets",
+        "renders",
+        "masks",
+        "depth",
+        "voxels",
+        "latents",
+        "features",
+        "methods",
+        "models",
+    ),
 )
 GLOBAL_KEYS = ("seed", "precision")
 
@@ -149,14 +159,15 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
-    def _masks_belong_to_the_views(self):
+    def _masks_and_depth_belong_to_the_views(self):
         for name, feature in self.features.items():
-            mask = getattr(feature, "mask", None)
-            if mask is not None and self.masks[mask].render != feature.render:
-                raise ValueError(
-                    f"features.{name}.mask: {mask!r} is of views {self.masks[mask].render!r},"
-                    f" the feature is of views {feature.render!r}"
-                )
+            for field, entries in (("mask", self.masks), ("depth", self.depth)):
+                used = getattr(feature, field, None)
+                if used is not None and entries[used].render != feature.render:
+                    raise ValueError(
+                        f"features.{name}.{field}: {used!r} is of views {entries[used].render!r},"
+                        f" the feature is of views {feature.render!r}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ PACKAGES = {
     "datasets": "datasets",
     "renders": "rendering",
     "masks": "imaging",
+    "depth": "imaging",
     "latents": "features",
     "features": "features",
     "methods": "matching",

@@ -28,6 +28,7 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
         network_size=options.size,
         centre=options.centre,
         cells_at_corners=backbone.spec.preprocessing.cells_at_corners,
+        tolerance=options.tolerance,
     )
 
     def compute(item_id: str) -> Arrays:
@@ -36,6 +37,8 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
         height, width = views["depth"].shape[1:]
         cameras = Cameras(views["cam_from_world"], views["intrinsics"], height, width)
         rgba, depth = views["rgba"], views["depth"]
+        if options.depth is not None:
+            depth = upstream.depth.read(item_id, ("depth",))["depth"]
         if options.mask is not None:
             rgba, depth = cut_out(rgba, depth, upstream.masks.read(item_id, ("mask",))["mask"])
         pictures = on_background(rgba, options.background)

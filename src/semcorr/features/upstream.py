@@ -12,7 +12,7 @@ class Upstream:
 
     Attributes:
         meshes: always there.
-        renders, masks, voxels, latents: where the entry (or what it rests on) refers to them.
+        renders, masks, depth, voxels, latents: where the entry (or what it rests on) refers to them.
         weights: field of the entry -> small JSON of the weights.
         seed: global seed.
         precision: "fp32" or "bf16".
@@ -24,6 +24,7 @@ class Upstream:
     meshes: ChunkReader
     renders: ChunkReader | None = None
     masks: ChunkReader | None = None
+    depth: ChunkReader | None = None
     voxels: ChunkReader | None = None
     latents: ChunkReader | None = None
     weights: dict[str, Path] = field(default_factory=dict)

@@ -11,17 +11,22 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from semcorr.cameras import Cameras
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.mesh import Mesh
 from semcorr.rendering import raycast
-from semcorr.rendering.appearance import linear_base_colors
+from semcorr.rendering.blender_exchange import (
+    WorkerOptions,
+    geometry_arrays,
+    item_request,
+    read_exr,
+    read_png,
+)
 from semcorr.rendering.blender_process import (
     REMEDY,
     BlenderInfo,
@@ -30,9 +35,7 @@ from semcorr.rendering.blender_process import (
     load_problem,
     worker_command,
 )
-from semcorr.rendering.colour import LINEAR_OF_BYTE
 from semcorr.rendering.interface import RenderOptions, Runtime, Views
-from semcorr.rendering.normals import corner_normals
 
 __all__ = [
     "BlenderInfo",
@@ -49,35 +52,10 @@ logger = logging.getLogger(__name__)
 
 # Raised by hand when pictures or geometry of this backend change, here or in what it imports
 VERSION = 2
-# bounces of HNSR's render script
-BOUNCES = {"diffuse": 1, "glossy": 1, "transparent": 3, "transmission": 3}
-VIEW_TRANSFORMS = {"standard": "Standard", "filmic": "Filmic"}
-BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 where nothing is
 
 
 class WorkerStopped(RuntimeError):
     """The worker was killed from outside (out of memory, a scheduler): a retry may mend it."""
-
-
-@dataclass(frozen=True)
-class WorkerOptions:
-    """How the worker runs; pictures do not depend on it (but on CPU or GPU in the last digits).
-
-    Attributes:
-        executable: Python with bpy or Blender itself; None: SEMCORR_BLENDER, then .venv-blender.
-        device: cpu, cuda or auto.
-        threads: render threads.
-        passes: also return Blender's own mask, depth and normals.
-        timeout_s: a worker that finishes no view for so long hangs.
-        start_timeout_s: the same until it has loaded Blender.
-    """
-
-    executable: str | None = None
-    device: str = "cpu"
-    threads: int = 1
-    passes: bool = False
-    timeout_s: float = 600.0
-    start_timeout_s: float = 180.0
 
 
 class BlenderSession:
@@ -135,44 +113,17 @@ class BlenderSession:
         geometry = folder / "geometry.npz"
         np.savez(geometry, **geometry_arrays(mesh, cameras, self.options.crease_deg))
         self._start()
-        self._worker.send(self._item(name, geometry, folder, cameras))
+        self._worker.send(
+            item_request(name, geometry, folder, cameras, self.options, self.worker_options)
+        )
         self._follow(name)
-        rgba = np.stack([_read_png(folder / f"{view:03d}.png") for view in range(len(cameras))])
+        rgba = np.stack([read_png(folder / f"{view:03d}.png") for view in range(len(cameras))])
         passes = {}
         if self.worker_options.passes:
-            read = [_read_exr(folder / f"{view:03d}.exr") for view in range(len(cameras))]
+            read = [read_exr(folder / f"{view:03d}.exr") for view in range(len(cameras))]
             passes = {key: np.stack([one[key] for one in read]) for key in read[0]}
         shutil.rmtree(folder, ignore_errors=True)
         return replace(views, rgba=rgba, passes=passes)
-
-    def _item(self, name, geometry, folder, cameras):
-        """The worker's request for one shape."""
-        options, worker = self.options, self.worker_options
-        # a lamp that lights nothing would still be given samples, and only add noise
-        lamps = [vars(lamp) for lamp in options.lamps if not lamp.shines_away]
-        return {
-            "name": name,
-            "geometry": str(geometry),
-            "out": str(folder),
-            "width": cameras.width,
-            "height": cameras.height,
-            "samples": options.samples,
-            "bounces": BOUNCES,
-            "lights": {
-                "ambient": options.ambient,
-                "shadows": options.shadows,
-                "lamps": lamps,
-            },
-            "look": {
-                "view_transform": VIEW_TRANSFORMS[options.view_transform],
-                "exposure": options.exposure,
-            },
-            "device": worker.device,
-            "threads": worker.threads,
-            "seed": options.seed % 2**31,
-            "denoise": options.denoise,
-            "passes": worker.passes,
-        }
 
     def _start(self):
         """Start a worker if none is running and wait until it has loaded Blender."""
@@ -214,7 +165,7 @@ class BlenderSession:
             if event["event"] == "view":
                 logger.info("%s: view %s of %s", name, event["view"], event["of"])
             elif event["event"] == "error":
-                _raise_reported(name, event)
+                raise_reported(name, event)
             elif event["event"] == "done":
                 logger.info("%s: rendered in %.1f s", name, time.monotonic() - start)
                 return
@@ -249,7 +200,7 @@ def open_renderer(
     return BlenderSession(options, worker)
 
 
-def _raise_reported(name, event):
+def raise_reported(name, event):
     """Raise what the worker reported as the exception of the right kind."""
     if event["kind"] == "OSError":
         raise OSError(event.get("errno") or 0, f"Blender worker: {event['message']}")
@@ -269,49 +220,3 @@ def render(
     """Render one shape with a worker of its own; see `BlenderSession.render`."""
     with BlenderSession(options, worker) as session:
         return session.render(mesh, cameras)
-
-
-def geometry_arrays(mesh: Mesh, cameras: Cameras, crease_deg: float) -> dict[str, np.ndarray]:
-    """Everything of a shape and its cameras that the worker needs, as plain arrays."""
-    textures = [material.texture for material in mesh.materials]
-    arrays = {
-        "vertices": mesh.vertices,
-        "faces": mesh.faces,
-        "corner_normals": corner_normals(mesh.vertices, mesh.faces, crease_deg),
-        "face_materials": mesh.face_materials,
-        "base_colors": linear_base_colors(mesh),
-        "textured": np.array([texture is not None for texture in textures]),
-        "world_from_cam": cameras.world_from_cam_opengl,
-        "intrinsics": cameras.intrinsics,
-    }
-    for index, texture in enumerate(textures):
-        if texture is not None:
-            arrays[f"texture_{index}"] = texture
-    if mesh.corner_uvs is not None:
-        arrays["corner_uvs"] = mesh.corner_uvs
-    if mesh.vertex_colors is not None:
-        colours = np.ones((len(mesh.vertices), 4), np.float32)
-        colours[:, :3] = LINEAR_OF_BYTE[mesh.vertex_colors[:, :3]]
-        arrays["corner_colors"] = colours[mesh.faces]
-    return arrays
-
-
-def _read_png(path):
-    """An RGBA picture with colour 0 where it is transparent."""
-    with Image.open(path) as picture:
-        rgba = np.array(picture.convert("RGBA"))
-    rgba[rgba[..., 3] == 0] = 0
-    return rgba
-
-
-def _read_exr(path):
-    """Mask, planar depth and world normal of Blender's multilayer file."""
-    import OpenEXR  # only comparisons read passes
-
-    with OpenEXR.File(str(path), separate_channels=True) as file:
-        channels = {key: np.array(entry.pixels) for key, entry in file.channels().items()}
-    by_name = {key.split(".", 1)[1]: values for key, values in channels.items()}
-    depth = by_name["Depth.Z"].astype(np.float32)
-    mask = depth < BACKGROUND_DEPTH
-    normal = np.stack([by_name[f"Normal.{axis}"] for axis in "XYZ"], axis=-1).astype(np.float32)
-    return {"mask": mask, "depth": np.where(mask, depth, 0.0).astype(np.float32), "normal": normal}

@@ -55,7 +55,7 @@ def worker_command(executable: str | None = None) -> tuple[str, ...]:
         if program is None:
             raise UserError(f"Blender: {named!r} is not an executable; {REMEDY}")
     else:
-        places = (Path.cwd(), Path(__file__).parents[3])
+        places = (Path.cwd(), Path(__file__).resolve().parents[3])
         candidates = [place / ".venv-blender" / "bin" / "python" for place in places]
         program = next((str(path) for path in candidates if os.access(path, os.X_OK)), None)
         if program is None:

@@ -1,4 +1,4 @@
-"""Stages whose work is a kind's module: masks, latents and features differ by the section's name only."""
+"""Stages whose work is a kind's module; they differ by the name of the section only."""
 
 from importlib import import_module
 from types import ModuleType
@@ -10,11 +10,12 @@ from semcorr.networks.weight_files import weight_files
 from semcorr.stages.job import StageJob
 from semcorr.store.chunk import ChunkReader, write_chunk
 
-READERS = ("renders", "masks", "voxels", "latents")
+READERS = ("renders", "masks", "depth", "voxels", "latents")
 
 # What a kind's arrays lie on -> frame and units
 FORMS = {
     "pixels": ("pixels of the views", "1 = object"),
+    "depth": ("pixels of the views, along the optical axis", "longest side = 1; 0 = no hit"),
     "grid": ("voxel grid, per yaw", "none: activations of a network"),
     "sparse": ("occupied cells of the voxel grid", "none: latent units of a network"),
     "sites": ("sites of the mesh: vertices, then samples", "none: activations of a network"),

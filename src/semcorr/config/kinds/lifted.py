@@ -20,6 +20,16 @@ class Options(Variant):
         None,
         description="of the same views: only its pixels are the object; none = all that is hit",
     )
+    depth: Annotated[Name, RefersTo("depth")] | None = Field(
+        None,
+        description="of the same views: which sites a view shows; none = the views' own, exact",
+    )
+    tolerance: float = Field(
+        0.01,
+        gt=0,
+        le=2,
+        description="largest distance of a visible site from the depth, longest side of a shape = 1",
+    )
     backbone: Name = Field(description="name in the backbone registry (a module of networks/zoo)")
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
     size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")
