@@ -20,9 +20,10 @@ rule export:
         "results/costs/exports/{task}/{experiment}/{method}/{pose}.tsv"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(4000),
         runtime=minutes(60),
     params:
+        cfg=asking(lambda w: PLAN.exports_cfg()),
         code=code("export"),
     message:
         "coloured meshes of {wildcards.method} in {wildcards.experiment}, {wildcards.pose}"

@@ -7,11 +7,12 @@ from pydantic import Field, create_model, model_validator
 
 from semcorr.config.base import Name, Strict
 from semcorr.config.experiments import Experiment
+from semcorr.config.exports import Exports
 from semcorr.config.renders import Render
 from semcorr.config.sections import entry_type
 from semcorr.config.voxels import Voxel
 
-EXPERIMENT_SECTIONS = ("coseg", "keypoints")
+EXPERIMENT_SECTIONS = ("coseg", "keypoints", "texture")
 KIND_SECTIONS = ("datasets", "masks", "latents", "features", "methods", "models")
 VARIANT_SECTIONS = (
     *("datasets", "renders", "masks", "voxels", "latents", "features", "methods", "models"),
@@ -136,6 +137,8 @@ Config = create_model(
     voxels=_section(Voxel),
     coseg=_section(Experiment),
     keypoints=_section(Experiment),
+    texture=_section(Experiment),
+    exports=(Exports, Field(Exports(), description="coloured meshes on request")),
     **{section: _section(entry_type(section)) for section in KIND_SECTIONS},
 )
 
