@@ -172,6 +172,14 @@ CONFIG: dict[str, Any] = {
             "methods": ["nearest", "guided", "states", "states_yaw2"],
         }
     },
+    "texture": {
+        "paint": {
+            "category": "chair",
+            "poses": {"aligned": "pack"},
+            "sources": ["c"],
+            "methods": ["spatial"],
+        }
+    },
 }
 
 

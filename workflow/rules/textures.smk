@@ -13,7 +13,11 @@ use rule part_sheets as texture_sheets with:
             "results/figures/{task}/{experiment}/{pose}_textures.png",
             caption="../report/textures.rst",
             category="Pictures",
-            labels={"experiment": "{experiment}", "pose": "{pose}", "what": "textures"},
+            labels={
+                "experiment": "{experiment}",
+                "pose": "{pose}",
+                "what": "textures",
+            },
         ),
     wildcard_constraints:
         task="texture",
