@@ -1,15 +1,11 @@
 """A mesh with a baked texture as GLB; the same arrays give the same bytes."""
 
-import json
-import struct
-
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from semcorr.report.exports import pack_glb
 from semcorr.report.picture import png_bytes
 
-_HEADER = struct.Struct("<III")
-_CHUNK = struct.Struct("<II")
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _UNSIGNED_INT, _FLOAT = 5125, 5126
 
@@ -48,20 +44,7 @@ def textured_glb_bytes(
         corners.reshape(-1, 3).astype("<u4"),
     ]
     png = png_bytes(picture)
-    text = json.dumps(_document(parts, len(png)), separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % 4)
-    body = b"".join(part.tobytes() for part in parts) + png
-    body += b"\0" * (-len(body) % 4)
-    total = _HEADER.size + 2 * _CHUNK.size + len(text) + len(body)
-    return b"".join(
-        [
-            _HEADER.pack(0x46546C67, 2, total),  # "glTF"
-            _CHUNK.pack(len(text), 0x4E4F534A),  # "JSON"
-            text,
-            _CHUNK.pack(len(body), 0x004E4942),  # "BIN"
-            body,
-        ]
-    )
+    return pack_glb(_document(parts, len(png)), b"".join(part.tobytes() for part in parts) + png)
 
 
 def _document(parts: list[np.ndarray], png_size: int) -> dict:
