@@ -66,24 +66,15 @@ def by_parts(
     rotation = best_rotation(
         source_sites.positions[to_source[matched]], target_sites.positions[matched]
     )
-    source_labels = source_face_labels[source_sites.sample_face]
-    source_samples = source_sites.positions[source_sites.num_vertices :]
-    target_samples = target_sites.positions[samples] @ rotation.T
-    laid = {}
-    for part in np.unique(labels[samples][labels[samples] >= 0]):
-        there = source_samples[source_labels == part]
-        here = target_samples[labels[samples] == part]
-        if len(there):
-            surface = Surface(source, np.flatnonzero(source_face_labels == part))
-            scale = (there.std(axis=0) + _LEAST_SPREAD) / (here.std(axis=0) + _LEAST_SPREAD)
-            laid[int(part)] = (surface, scale, there.mean(axis=0) - scale * here.mean(axis=0))
+    labels = labels[samples]
+    target_samples = target_sites.positions[samples]
+    laid = _laid(source, source_sites, source_face_labels, target_samples @ rotation.T, labels)
     normals = site_normals(target_sites)[samples]
-    known = np.concatenate([target_sites.positions[samples], _NORMAL_WEIGHT * normals], axis=1)
-    tree = cKDTree(known)
+    tree = cKDTree(np.concatenate([target_samples, _NORMAL_WEIGHT * normals], axis=1))
 
     def follow(points: SurfacePoints):
         asked = np.concatenate([points.positions, _NORMAL_WEIGHT * points.normals], axis=1)
-        part = labels[samples][tree.query(asked)[1]]
+        part = labels[tree.query(asked)[1]]
         face, weights = np.zeros(len(part), np.int64), np.zeros((len(part), 3))
         found = np.zeros(len(part), bool)
         for label, (surface, scale, offset) in laid.items():
@@ -103,3 +94,23 @@ def by_parts(
         return face, weights, found
 
     return follow
+
+
+def _laid(
+    source: Mesh,
+    source_sites: Sites,
+    face_labels: Int[np.ndarray, " f"],
+    turned: Float[np.ndarray, "n 3"],
+    labels: Int[np.ndarray, " n"],
+) -> dict[int, tuple[Surface, np.ndarray, np.ndarray]]:
+    """Return {part: (its surface, scale, offset)}: the source's place of a turned target point."""
+    source_labels = face_labels[source_sites.sample_face]
+    source_samples = source_sites.positions[source_sites.num_vertices :]
+    found = {}
+    for part in np.unique(labels[labels >= 0]):
+        there, here = source_samples[source_labels == part], turned[labels == part]
+        if len(there):
+            surface = Surface(source, np.flatnonzero(face_labels == part))
+            scale = (there.std(axis=0) + _LEAST_SPREAD) / (here.std(axis=0) + _LEAST_SPREAD)
+            found[int(part)] = (surface, scale, there.mean(axis=0) - scale * here.mean(axis=0))
+    return found
