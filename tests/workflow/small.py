@@ -177,7 +177,7 @@ CONFIG: dict[str, Any] = {
             "category": "chair",
             "poses": {"aligned": "pack"},
             "sources": ["c"],
-            "methods": ["spatial"],
+            "methods": ["random", "spatial"],
         }
     },
 }
