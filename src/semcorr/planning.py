@@ -341,12 +341,18 @@ class Plan:
             for pose in entry.poses
         ]
 
+    def exports_cfg(self) -> dict[str, Any]:
+        """Return the `cfg` of an export: what is coloured and how it is written."""
+        return canonical(self.config.exports.model_dump(mode="json"))
+
     def figures(self) -> list[str]:
         """Return all pictures of all experiments."""
         found = ["results/figures/costs.png"] if self.tables() else []
         for task, name, entry in self._experiments():
             folder = f"results/figures/{task}/{name}"
             found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
+            if task == "texture":
+                found += [f"{folder}/{pose}_textures.png" for pose in entry.poses]
             found.append(f"{folder}/scores.png")
         return found
 

@@ -90,6 +90,7 @@ STAGE_OF = {
     "rendering.raycast:open_renderer": "render",
     "training.losses:flow_loss": "train",
     "training.losses:vae_loss": "train",
+    "transfer.colours:spatial_rainbow": "export",
     "transfer.colours:transfer_colours": "export",
     "transfer.labels:cell_labels": "evaluate",
 }
@@ -101,7 +102,6 @@ NO_STAGE = {
     "networks.trellis.vae:decode_cells": "nothing generates shapes; `train` decodes by itself",
     "networks.trellis.flow:schedule": "nothing generates shapes",
     "networks.trellis.flow:sample": "nothing generates shapes",
-    "transfer.colours:spatial_rainbow": "figures use position_colours, which tells left from right",
     "transfer.colours:label_palette": "report.colours makes its table of it once, when imported",
     "transfer.labels:transfer_cell_labels": "labels are carried along maps of sites",
     "geometry.part_labels:label_gaps": "says only how far a label of the case is from a tie",

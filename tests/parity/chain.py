@@ -243,7 +243,7 @@ class Chain:
             "export",
             self.plan.pose_inputs("states", "chair", "aligned"),
             {"manifest": f"{folder}.json", "meshes": folder},
-            {},
+            self.plan.exports_cfg(),
             task="coseg",
             experiment="chair",
             method="states",

@@ -15,7 +15,7 @@ from semcorr.config.load import TARGET_KEYS, validate
 from semcorr.config.renders import Render
 from semcorr.config.sections import kinds_by_section
 from semcorr.errors import PERMANENT_STATUSES
-from semcorr.evaluation import keypoints, segmentation
+from semcorr.evaluation import keypoints, segmentation, texture
 from semcorr.stages.pair_method import AUTO_ORDER
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +110,7 @@ def test_every_rig_and_backend_is_named(field):
         ("datasets", PERMANENT_STATUSES),
         ("matching", tuple(segmentation.summarise([], [], 0))),
         ("matching", tuple(keypoints.summarise([], [], 0))),
+        ("matching", tuple(texture.summarise([], 0, 0))),
     ],
 )
 def test_every_key_is_named(page, names):

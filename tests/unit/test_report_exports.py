@@ -8,8 +8,10 @@ import pytest
 import trimesh
 
 from semcorr.errors import UserError
+from semcorr.geometry.reader import read_mesh
 from semcorr.report.colours import linear_light, srgb_bytes
 from semcorr.report.exports import glb_bytes, ply_bytes, write_mesh
+from semcorr.report.textured import textured_glb_bytes
 
 
 def odd_mesh(offset=0.0, scale=1.0):
@@ -119,3 +121,32 @@ def test_wrong_arrays_are_refused(change, message):
 def test_unknown_suffix_is_the_users_error(tmp_path):
     with pytest.raises(UserError, match=r"a\.stl.*\.ply or \.glb"):
         write_mesh(tmp_path / "a.stl", *odd_mesh())
+
+
+def test_a_textured_glb_splits_seams_and_reads_back(tmp_path):
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    # the two triangles lie apart in the texture: vertices 0 and 2 are doubled
+    uvs = np.array([[[0, 0], [0.4, 0], [0.4, 0.4]], [[0.6, 0.6], [1, 1], [0.6, 1]]])
+    picture = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+    path = tmp_path / "a.glb"
+    path.write_bytes(textured_glb_bytes(vertices, faces, uvs, picture))
+    assert path.stat().st_size % 4 == 0
+    mesh = read_mesh(path)
+    assert len(mesh.vertices) == 6
+    np.testing.assert_allclose(mesh.triangles, vertices[faces])
+    np.testing.assert_allclose(mesh.corner_uvs, uvs, atol=1e-6)
+    np.testing.assert_array_equal(mesh.materials[0].texture[..., :3], picture)
+    again = textured_glb_bytes(vertices, faces, uvs, picture)
+    assert again == path.read_bytes()
+    loaded = trimesh.load(path, force="mesh")
+    np.testing.assert_array_equal(
+        np.asarray(loaded.visual.material.baseColorTexture)[..., :3], picture
+    )
+    for wrong in (
+        (vertices, faces[:0], uvs[:0]),
+        (vertices, faces, uvs[:1]),
+        (vertices, faces, np.full_like(uvs, np.nan)),
+    ):
+        with pytest.raises(ValueError, match="faces|corner_uvs"):
+            textured_glb_bytes(*wrong, picture)

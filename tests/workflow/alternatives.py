@@ -48,6 +48,10 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("keypoints", "poses"): {"aligned": "pack", "once_more": "pack"},
     ("keypoints", "sources"): ["a"],
     ("keypoints", "targets"): ["c"],
+    ("texture", "category"): "table",
+    ("texture", "poses"): {"aligned": "pack", "once_more": "pack"},
+    ("texture", "sources"): ["a"],
+    ("texture", "targets"): ["c"],
 }
 # Keys whose only value is the one there is, or that no single change can vary; why
 FIXED: dict[tuple[str, str], str] = {

@@ -293,6 +293,14 @@ CONFIG: dict[str, Any] = {
             ],
         }
     },
+    "texture": {
+        "paint": {
+            "category": "chair",
+            "poses": {"aligned": "pack"},
+            "sources": ["c"],
+            "methods": ["random", "spatial"],
+        }
+    },
 }
 
 

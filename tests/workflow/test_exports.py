@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 import small
+from walk import TASKS
 
+from semcorr.geometry.mesh_arrays import sites_of
 from semcorr.geometry.reader import read_mesh
 from semcorr.store.chunk import ChunkReader
+from semcorr.transfer.colours import spatial_rainbow
 
 FOLDER = "results/exports/coseg/seats/spatial/turned"
 
@@ -20,25 +23,50 @@ def exported(prepared, tmp_path_factory):
     return work
 
 
-def test_every_pair_is_there_by_position_and_by_part(exported):
+OF_BOTH = ("positions", "parts", "rainbow")
+OF_TARGETS = ("confidence", "cycle")
+
+
+def test_every_pair_is_there_in_every_colouring_and_format(exported):
     manifest = json.loads((exported.folder / f"{FOLDER}.json").read_text())
-    found = {p.relative_to(exported.folder / FOLDER).as_posix()
-             for p in (exported.folder / FOLDER).rglob("*.glb")}  # fmt: skip
+    folder = exported.folder / FOLDER
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     ids = [f"chair_9_{n:05d}" for n in range(small.CONFIG["datasets"]["chairs"]["count"])]
     sources = ids[: small.CONFIG["coseg"]["seats"]["sources"]]
-    expected = {f"{what}/{s}.glb" for what in ("map", "parts") for s in sources}
+    expected = {f"{what}/{s}.{f}" for what in OF_BOTH for s in sources for f in ("ply", "glb")}
     expected |= {
-        f"{what}/{s}/{t}.glb" for what in ("map", "parts") for s in sources for t in ids if s != t
+        f"{what}/{s}/{t}.{f}"
+        for what in OF_BOTH + OF_TARGETS
+        for s in sources
+        for t in ids
+        for f in ("ply", "glb")
+        if s != t
     }
+    # these chairs have no texture to carry
     assert found == expected == {row["file"] for row in manifest["files"]}
+    assert manifest["failed"] == []
     assert (manifest["task"], manifest["pose"]) == ("coseg", "turned")
     assert all((exported.folder / path).is_file() for path in manifest["inputs"])
+
+
+def test_both_formats_say_the_same_and_the_rainbow_is_the_published_one(exported):
+    folder = exported.folder / FOLDER
+    for path in sorted(folder.rglob("*.ply")):
+        ply, glb = read_mesh(path), read_mesh(path.with_suffix(".glb"))
+        np.testing.assert_array_equal(ply.faces, glb.faces)
+        np.testing.assert_allclose(ply.vertices, glb.vertices, atol=1e-6)
+        np.testing.assert_array_equal(ply.vertex_colors, glb.vertex_colors)
+    source = read_mesh(folder / "rainbow/chair_9_00000.ply")
+    meshes = ChunkReader(exported.folder / "results/meshes/chairs_yaw/0.json")
+    sites = sites_of(meshes.read("chair_9_00000")).positions
+    expected = np.rint(255 * spatial_rainbow(sites))[: len(source.vertices)]
+    np.testing.assert_array_equal(source.vertex_colors[:, :3], expected)
 
 
 def test_meshes_keep_their_vertices_and_carry_colours(exported):
     meshes = ChunkReader(exported.folder / "results/meshes/chairs_yaw/0.json")
     own = meshes.read("chair_9_00001", ("vertices",))["vertices"]
-    path = exported.folder / FOLDER / "map/chair_9_00000/chair_9_00001.glb"
+    path = exported.folder / FOLDER / "positions/chair_9_00000/chair_9_00001.glb"
     target = read_mesh(path)
     # glTF: the up axis is y, and the front, -y of the world, is +z
     np.testing.assert_allclose(target.vertices, own[:, [0, 2, 1]] * (1, 1, -1), atol=1e-6)
@@ -56,12 +84,20 @@ def test_a_second_request_plans_nothing_and_all_can_be_asked_for(exported):
     assert plans[0].outputs == frozenset()
     wanted = {
         f"results/exports/{task}/{name}/{method}/{pose}"
-        for task in ("coseg", "keypoints")
+        for task in TASKS
         for name, entry in small.CONFIG[task].items()
         for method in entry["methods"]
         for pose in entry["poses"]
     } - {FOLDER}
     assert plans[1].outputs == {p for folder in wanted for p in (folder, f"{folder}.json")}
+
+
+def test_another_choice_of_colourings_plans_the_meshes_again(exported, tmp_path):
+    clone = exported.clone(tmp_path / "work")
+    (clone.folder / "pack").symlink_to(exported.folder / "pack")
+    clone.write_config(small.config(exports={"colourings": ["rainbow"]}))
+    (plan,) = exported.server.plans([(clone, [f"{FOLDER}.json"])])
+    assert plan.outputs == {FOLDER, f"{FOLDER}.json"}, plan.text
 
 
 def test_exports_are_no_part_of_all(prepared):

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 import small
-from walk import Walk
+from walk import TASKS, Walk
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def entries(archive):
 
 def test_all_tables_and_pictures_are_in_the_report(prepared, entries):
     walk = Walk(small.CONFIG, prepared.folder).everything()
-    tables = {f"results/{t}/{e}.json" for t in ("coseg", "keypoints") for e in small.CONFIG[t]}
+    tables = {f"results/{t}/{e}.json" for t in TASKS for e in small.CONFIG[t]}
     assert entries.keys() == {p for p in walk.signatures if p.endswith(".png")} | tables
 
 
@@ -41,7 +41,8 @@ def test_every_entry_has_a_caption_and_labels_that_say_what_it_is(entries):
         place = {"experiment", "model"} & entry["labels"].keys()
         name = entry["labels"][place.pop()]
         assert name == "all" or name in path, (path, entry["labels"])
-        assert ("pose" in entry["labels"]) == path.endswith(("_maps.png", "_parts.png")), path
+        of_a_pose = path.endswith(("_maps.png", "_parts.png", "_textures.png"))
+        assert ("pose" in entry["labels"]) == of_a_pose, path
     told = [tuple(sorted(entry["labels"].items())) for entry in entries.values()]
     assert len(set(told)) == len(told), "two entries that a reader cannot tell apart"
 

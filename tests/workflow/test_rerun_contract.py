@@ -136,6 +136,8 @@ OPERATIONAL = {
     "accept_licences": ["trellis_ss_enc"],
     "min_coverage": 0.5,
     "blender": "/opt/blender/blender",
+    # of meshes on request: test_exports.py
+    "exports": {"texture_size": 64, "colourings": ["rainbow"]},
 }
 
 

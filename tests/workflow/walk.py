@@ -19,6 +19,8 @@ from semcorr.config.root import Config
 
 CHUNK_SECTIONS = ("renders", "masks", "depth", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
+TASKS = ("coseg", "keypoints", "texture")
+SHEETS = {"coseg": ("parts", "maps"), "keypoints": ("maps",), "texture": ("maps", "textures")}
 # What the format's table says of a mesh: the category is for experiments alone
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
 # What the manifest of a download tells
@@ -63,15 +65,15 @@ class Walk:
 
     def everything(self) -> "Walk":
         """Follow all targets of the tests: tables, pictures, models and indices."""
-        for task in ("coseg", "keypoints"):
+        for task in TASKS:
             for experiment in getattr(self.config, task):
                 self.figures(task, experiment)
-        tables = [self.table(t, e) for t in ("coseg", "keypoints") for e in getattr(self.config, t)]
+        tables = [self.table(t, e) for t in TASKS for e in getattr(self.config, t)]
         self.node(["figures/costs.png"], [], tables)
         for model in self.config.models:
             self.weights(model)
             self.node([f"figures/models/{model}.png"], [], [f"results/models/{model}/model.json"])
-        poses = [e.poses for t in ("coseg", "keypoints") for e in getattr(self.config, t).values()]
+        poses = [e.poses for t in TASKS for e in getattr(self.config, t).values()]
         for dataset in {name for pose in poses for name in pose.values()}:
             self.index(dataset)
         return self
@@ -324,12 +326,11 @@ class Walk:
     def figures(self, task: str, name: str) -> None:
         experiment = getattr(self.config, task)[name]
         table = self.table(task, name)
-        kinds = ("parts", "maps") if task == "coseg" else ("maps",)
         for pose in experiment.poses:
             reads = [table, *self.shown(task, name, pose)]
             for method in experiment.methods:
                 reads += self.matches(method, task, name, pose)
-            outputs = [f"figures/{task}/{name}/{pose}_{kind}.png" for kind in kinds]
+            outputs = [f"figures/{task}/{name}/{pose}_{kind}.png" for kind in SHEETS[task]]
             self.node(outputs, self.own(task, name), reads)
-        charts = ("scores",) if task == "coseg" else ("scores", "curves")
+        charts = ("scores", "curves") if task == "keypoints" else ("scores",)
         self.node([f"figures/{task}/{name}/{c}.png" for c in charts], [], [table])

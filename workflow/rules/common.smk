@@ -25,7 +25,7 @@ wildcard_constraints:
         for name in "dataset render mask depth voxel latent feature method model experiment pose key".split()
     },
     chunk=r"\d+",
-    task=r"coseg|keypoints",
+    task=r"coseg|keypoints|texture",
 
 
 def asking(function):

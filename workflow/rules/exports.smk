@@ -22,9 +22,10 @@ rule export:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(4000),
         runtime=minutes(60),
     params:
+        cfg=asking(lambda w: PLAN.exports_cfg()),
         code=code("export"),
     message:
         "coloured meshes of {wildcards.method} in {wildcards.experiment}, {wildcards.pose}"

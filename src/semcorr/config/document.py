@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from semcorr.config.base import section_referred_to
 from semcorr.config.experiments import Experiment
+from semcorr.config.exports import Exports
 from semcorr.config.renders import Render
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
 from semcorr.config.sections import DISCRIMINATORS, kinds_by_section
@@ -52,6 +53,7 @@ def _by_section() -> dict[str, dict[str, Any]]:
     sections = {"datasets": None, "renders": {"": Render}, "masks": None, "voxels": {"": Voxel}}
     sections |= {name: None for name in ("latents", "features", "methods", "models")}
     sections |= {name: {"": Experiment} for name in EXPERIMENT_SECTIONS}
+    sections["exports"] = {"": Exports}
     found = kinds_by_section()
     return {name: kinds or found[name] for name, kinds in sections.items()}
 

@@ -1,4 +1,4 @@
-"""`coseg:` and `keypoints:` who is matched with whom, in which poses, by which methods."""
+"""`coseg:`, `keypoints:` and `texture:` who is matched with whom, in which poses, by which methods."""
 
 from typing import Annotated, Literal
 

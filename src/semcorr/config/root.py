@@ -7,12 +7,13 @@ from pydantic import Field, create_model, model_validator
 
 from semcorr.config.base import Name, Strict
 from semcorr.config.experiments import Experiment
+from semcorr.config.exports import Exports
 from semcorr.config.renders import Render
 from semcorr.config.sections import entry_type
 from semcorr.config.sweeps import Sweep
 from semcorr.config.voxels import Voxel
 
-EXPERIMENT_SECTIONS = ("coseg", "keypoints")
+EXPERIMENT_SECTIONS = ("coseg", "keypoints", "texture")
 KIND_SECTIONS = ("datasets", "masks", "depth", "latents", "features", "methods", "models")
 VARIANT_SECTIONS = (
     *(
@@ -210,6 +211,8 @@ Config = create_model(
     voxels=_section(Voxel),
     coseg=_section(Experiment),
     keypoints=_section(Experiment),
+    texture=_section(Experiment),
+    exports=(Exports, Field(Exports(), description="coloured meshes on request")),
     sweeps=_section(Sweep),
     **{section: _section(entry_type(section)) for section in KIND_SECTIONS},
 )

@@ -187,6 +187,7 @@ def score_table(
     scores: Mapping[str, Mapping[str, Score | None]],
     *,
     measure: str = "mean IoU",
+    most: float = 1.0,
     names: Mapping[str, str] = NO_NAMES,
     kind: str = "png",
 ) -> bytes:
@@ -195,7 +196,8 @@ def score_table(
     Args:
         scores: method -> pose -> score, None where nothing could be scored; rows in the given order,
             poses in order of appearance.
-        measure: what the scores are; values in 0..1.
+        measure: what the scores are; values in 0..most.
+        most: end of the scale.
         names: method -> label.
         kind: png or svg.
     """
@@ -207,12 +209,14 @@ def score_table(
         grid = figure.subplots(1, len(poses), squeeze=False, sharey=True)[0]
         for axes, pose in zip(grid, poses, strict=True):
             column = [scores[method].get(pose) for method in methods]
-            best = max((f"{score.mean:.3f}" for score in column if score is not None), default="")
+            means = [score.mean for score in column if score is not None]
+            best = f"{max(means):.3f}" if means else ""
             for row, (method, score) in enumerate(zip(methods, column, strict=True)):
                 _score_row(axes, row, score, colours[method], best)
             axes.set_title(pose.replace("_", " "))
-            axes.set_xlim(0.0, 1.0)
-            axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", ".25", ".5", ".75", "1"])
+            axes.set_xlim(0.0, most)
+            ticks = most * np.linspace(0.0, 1.0, 5)
+            axes.set_xticks(ticks, [_short(tick) for tick in ticks])
             axes.set_xlabel(measure)
             axes.grid(axis="x", color=FAINT, linewidth=0.5)
             axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -220,6 +224,12 @@ def score_table(
         grid[0].set_yticks(np.arange(len(methods)), [names.get(m, m) for m in methods])
         grid[0].set_ylim(len(methods) - 0.4, -0.6)
         return figure_bytes(figure, kind)
+
+
+def _short(value: float) -> str:
+    """.25 for 0.25."""
+    text = f"{value:g}"
+    return text[1:] if text.startswith("0.") else text
 
 
 def running_mean(values: Float[np.ndarray, " n"], window: int) -> Float[np.ndarray, " n"]:

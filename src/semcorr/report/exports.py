@@ -79,10 +79,14 @@ def glb_bytes(
         _linear_rgba(colours).astype("<f4"),
         faces.astype("<u4"),
     ]
-    document = _gltf(parts, offset)
+    return pack_glb(_gltf(parts, offset), b"".join(part.tobytes() for part in parts))
+
+
+def pack_glb(document: dict, body: bytes) -> bytes:
+    """The container of glTF 2.0: a header, the JSON, and the buffer, each a multiple of 4 bytes."""
     text = json.dumps(document, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 4)
-    body = b"".join(part.tobytes() for part in parts)
+    body += b"\0" * (-len(body) % 4)
     total = _GLB_HEADER.size + 2 * _CHUNK_HEADER.size + len(text) + len(body)
     return b"".join(
         [

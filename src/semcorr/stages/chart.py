@@ -8,16 +8,18 @@ from semcorr.report.curves import Score, Series, accuracy_curves, score_table
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
+# task -> key of its summaries, name, end of the scale
 MEASURES = {
-    "coseg": ("mean_iou", "part mean IoU"),
-    "keypoints": ("acc_010", "keypoints within 0.1"),
+    "coseg": ("mean_iou", "part mean IoU", 1.0),
+    "keypoints": ("acc_010", "keypoints within 0.1", 1.0),
+    "texture": ("psnr", "PSNR of the round trip in dB", 60.0),
 }
 
 
 def main(job: StageJob) -> None:
     """Write the charts named in the outputs: `scores`, and `curves` for keypoints."""
     table = json.loads(job.input("table").read_text())
-    key, name = MEASURES[job.wildcards["task"]]
+    key, name, most = MEASURES[job.wildcards["task"]]
     scores = {
         method: {
             pose: None if s[key] is None else Score(s[key], tuple(s["ci95"]))
@@ -25,7 +27,7 @@ def main(job: StageJob) -> None:
         }
         for method, poses in table["methods"].items()
     }
-    write_bytes(job.outputs["scores"], score_table(scores, measure=name))
+    write_bytes(job.outputs["scores"], score_table(scores, measure=name, most=most))
     if "curves" in job.outputs:
         write_bytes(job.outputs["curves"], accuracy_curves(_curves(table)))
 

@@ -20,10 +20,12 @@ def main(job: StageJob) -> None:
             meshes=job.inputs[f"{pose}_meshes"],
             truth=job.inputs[f"{pose}_truth"],
         )
-        lost, count = pairs.lost(), len(pairs.rows())
+        needs_truth = getattr(scorer, "NEEDS_TRUTH", True)
+        lost, count = pairs.lost(needs_truth), len(pairs.rows())
         if not count:
             raise UserError(f"{pose}: no pair at all; check `sources` and `targets`")
-        what = "pairs have a map and a ground truth that could be read"
+        what = "pairs have a map"
+        what += " and a ground truth that could be read" if needs_truth else ""
         check_coverage(lost, count, job.runtime.min_coverage, pose, what)
         poses[pose] = scorer.score(pairs, job.cfg)
     manifests = {p for name, ps in job.inputs.items() for p in ps if not name.endswith("_store")}

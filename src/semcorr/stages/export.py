@@ -1,83 +1,105 @@
 """Stage `export`: the shapes of one method in one pose as coloured meshes."""
 
 import hashlib
+import logging
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from semcorr.errors import ItemError
 from semcorr.geometry.frames import axes_rotation
-from semcorr.report.colours import carried_colours, label_colours, position_colours
 from semcorr.report.exports import write_mesh
+from semcorr.report.textured import textured_glb_bytes
+from semcorr.stages.export_colours import Colourings, Shown
+from semcorr.stages.export_textures import Textures
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.score_coseg import part_names, shape_labels
 from semcorr.store.files import sha256_file, write_json
-from semcorr.transfer.labels import transfer_labels
 
-SCHEMA = 1
+log = logging.getLogger(__name__)
+
+SCHEMA = 2
 
 
 def main(job: StageJob) -> None:
     """Write exports/{task}/{experiment}/{method}/{pose}/ and, last, the manifest beside it.
 
-    `map/{source}.glb` shows the source coloured by position, `map/{source}/{target}.glb` the target in the
-    colours of its matches. The same under `parts/` shows part labels, where the source has any.
+    `{colouring}/{source}.{format}` shows the source, `{colouring}/{source}/{target}.{format}` the target, for
+    every colouring and format of the configuration. Colours lie on vertices; a texture is a picture in
+    glb. What a pair lacks (labels, a texture) is left out; what cannot be made is in `failed`.
     """
     folder = job.outputs["meshes"]
     shutil.rmtree(folder, ignore_errors=True)
     pairs = PosePairs.open(**{name: job.inputs[name] for name in ("matches", "meshes", "truth")})
-    rows = list(_written(pairs, folder))
+    rows = list(_written(pairs, folder, job.cfg))
     write_json(job.outputs["manifest"], _manifest(job, rows))
 
 
-def _written(pairs: PosePairs, folder: Path) -> Iterator[dict[str, str]]:
-    """Write all meshes; yield a row of each: file, sha256, what, source, target."""
-    names = part_names(pairs)
+def _written(pairs: PosePairs, folder: Path, cfg: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Write all meshes; yield a row of each: file, sha256, what, source, item, and its own facts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    textures = Textures(pairs, cfg["texture_size"], cfg["padding"])
+    colourings = Colourings(pairs, textures, cfg["colourings"])
     for source, target, arrays in pairs.pairs():
         if arrays is None:
             continue
-        own = position_colours(pairs.sites(source).positions)
-        map_to_source = arrays["target_to_source"]
-        colours = {"map": (own, carried_colours(own, map_to_source))}
-        labels = shape_labels(pairs, source, names)
-        if labels is not None:
-            carried = transfer_labels(labels, map_to_source)
-            colours["parts"] = (label_colours(labels), label_colours(carried))
-        for what, (of_source, of_target) in colours.items():
-            home = folder / what
-            for item_id, path, colour in (
-                (source, home / f"{stem_of(source)}.glb", of_source),
-                (target, home / stem_of(source) / f"{stem_of(target)}.glb", of_target),
-            ):
-                if not path.exists():  # a source is shown once, whatever the number of targets
-                    _write(pairs, item_id, path, colour)
-                    yield {
-                        "file": path.relative_to(folder).as_posix(),
-                        "sha256": sha256_file(path),
-                        "what": what,
-                        "source": source,
-                        "item": item_id,
-                    }
+        for shown in colourings.of(source, target, arrays):
+            home = folder / shown.what
+            stem = home / stem_of(source)
+            if shown.item == target:
+                stem = stem / stem_of(target)
+            for suffix in cfg["formats"]:
+                path = stem.parent / f"{stem.name}.{suffix}"
+                if path.exists():  # a source is shown once, whatever the number of targets
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                row = {"what": shown.what, "source": source, "item": shown.item} | shown.facts
+                try:
+                    row |= _write(pairs, textures, shown, path)
+                except ItemError as error:
+                    log.warning("%s: %s", path.relative_to(folder), error)
+                    yield row | {"reason": str(error)}
+                    continue
+                file = path.relative_to(folder).as_posix()
+                yield {"file": file, "sha256": sha256_file(path), **row}
 
 
-def _write(pairs: PosePairs, item_id: str, path: Path, site_colours: np.ndarray) -> None:
-    """Write the vertices of a shape, which come first among its sites, in the frame of glTF."""
-    sites = pairs.sites(item_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    world_from_gltf = axes_rotation("+y", "+z")
-    vertices = sites.positions[: sites.num_vertices] @ world_from_gltf
-    write_mesh(path, vertices, sites.faces, site_colours[: sites.num_vertices])
+def _write(pairs: PosePairs, textures: Textures, shown: Shown, path: Path) -> dict[str, Any]:
+    """Write a shape in the frame of glTF; return what the manifest says of a texture.
+
+    The vertices of a shape come first among its sites.
+    """
+    sites = pairs.sites(shown.item)
+    vertices = sites.positions[: sites.num_vertices] @ axes_rotation("+y", "+z")
+    if shown.texture is None:
+        write_mesh(path, vertices, sites.faces, shown.site_colours[: sites.num_vertices])
+        return {}
+    source, follow = shown.texture
+    if path.suffix == ".ply":
+        colours = textures.at_vertices(source, shown.item, follow)
+        write_mesh(path, vertices, sites.faces, colours)
+        return {}
+    baked = textures.baked(source, shown.item, follow)
+    content = textured_glb_bytes(vertices, sites.faces, baked.corner_uvs, baked.picture)
+    path.write_bytes(content)
+    return {
+        "unwrapped": textures.atlas(shown.item).reason or None,
+        "coverage": round(baked.coverage, 6),
+    }
 
 
-def _manifest(job: StageJob, rows: list[dict[str, str]]) -> dict:
+def _manifest(job: StageJob, rows: list[dict[str, Any]]) -> dict:
     places = {name: job.wildcards[name] for name in ("task", "experiment", "method", "pose")}
     manifests = {name: job.inputs[name] for name in ("matches", "meshes", "truth")}
     inputs = {str(p): sha256_file(p) for paths in manifests.values() for p in paths}
     frame = "glTF: Y up, front +Z; longest side 1, centred; vertex order of the file"
-    return {"schema": SCHEMA, **places, "frame": frame, "files": rows, "inputs": inputs}
+    frame += " (with a texture: split at seams)"
+    files = [row for row in rows if "file" in row]
+    failed = [row for row in rows if "file" not in row]
+    head = {"schema": SCHEMA, **places, "frame": frame}
+    return head | {"files": files, "failed": failed, "inputs": inputs}
 
 
 def stem_of(item_id: str) -> str:

@@ -10,7 +10,8 @@ from jaxtyping import Int
 
 from semcorr.datasets.context import Truth, truth_from_arrays
 from semcorr.errors import ItemError
-from semcorr.geometry.mesh_arrays import SITE_ARRAYS, Sites, sites_of
+from semcorr.geometry.mesh import Mesh
+from semcorr.geometry.mesh_arrays import SITE_ARRAYS, Sites, from_arrays, sites_of
 from semcorr.geometry.part_labels import labels_from_points
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.items import Arrays
@@ -104,16 +105,21 @@ class PosePairs:
             if only is None or (source, target) in only:
                 yield source, target, reader.read(row.id) if row.status == "ok" else None
 
-    def lost(self) -> list[str]:
+    def lost(self, needs_truth: bool = True) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.
 
         Such a pair has no map, or a shape whose ground truth is a failed row. A shape without a
         label or keypoint file is not lost: its ground truth was read, and there is none.
+
+        Args:
+            needs_truth: False where the ground truth does not matter.
         """
         found = []
         for source, target, _, row in self.rows():
             if row.status != "ok":
                 found.append(f"{row.status}: {row.reason}")
+                continue
+            if not needs_truth:
                 continue
             failures = (self.truth_failure(item_id) for item_id in (source, target))
             found += [reason for reason in failures if reason][:1]
@@ -124,6 +130,10 @@ class PosePairs:
         if item_id not in self._sites:
             self._sites[item_id] = sites_of(_find(self.meshes, item_id, SITE_ARRAYS))
         return self._sites[item_id]
+
+    def mesh(self, item_id: str) -> Mesh:
+        """Return the mesh of a shape with its appearance; not kept, textures are large."""
+        return from_arrays(_find(self.meshes, item_id))
 
     def truth_failure(self, item_id: str) -> str | None:
         """Return `status: reason` of a shape whose ground truth failed; None when it was read."""

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 SECTIONS = "raw meshes truth renders masks depth voxels latents features matches".split()
 # Folders of results that name their inputs: scores and tables by task, coloured meshes
-RESULTS = "coseg keypoints exports".split()
+RESULTS = "coseg keypoints texture exports".split()
 
 
 def run(results: Path) -> int:

@@ -21,6 +21,7 @@ from semcorr.report.picture import png_bytes
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.stages.score_coseg import labelled_pairs, part_names
+from semcorr.stages.texture_sheet import texture_sheet
 from semcorr.store.files import write_bytes
 
 ROWS = 6
@@ -50,9 +51,11 @@ class Sheet:
 
 
 def main(job: StageJob) -> None:
-    """Write the sheets named in the outputs: `maps`, and `parts` where parts are known."""
+    """Write the sheets named in the outputs: `maps`, `parts` where parts are known, `textures`."""
     sheet = _open(job)
     write_bytes(job.outputs["maps"], png_bytes(_map_sheet(sheet)))
+    if "textures" in job.outputs:
+        write_bytes(job.outputs["textures"], png_bytes(texture_sheet(sheet, CELL)))
     if "parts" in job.outputs:
         write_bytes(job.outputs["parts"], png_bytes(_part_sheet(sheet)))
 

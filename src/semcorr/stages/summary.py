@@ -8,7 +8,7 @@ from pathlib import Path
 from semcorr.evaluation.tables import render
 from semcorr.stages.costs import by_stage, read_costs, write_costs
 
-MEASURES = {"coseg": "mean_iou", "keypoints": "acc_010"}
+MEASURES = {"coseg": "mean_iou", "keypoints": "acc_010", "texture": "psnr"}
 
 
 def lines(results: Path) -> list[str]:

@@ -52,7 +52,7 @@ def rows_of(
     sweep: str, cfg: dict[str, Any], cell: dict[str, Any], poses: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Return one row a pose of one setting."""
-    key, _ = MEASURES[cfg["task"]]
+    key, *_ = MEASURES[cfg["task"]]
     setting = {field: cell[field] for field in ("method", "timestep", "noise", "layer")}
     rows = []
     for pose, summary in poses.items():

@@ -1,0 +1,72 @@
+"""Contact sheet of transferred textures: every pixel of a target follows the map on its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+
+from semcorr.errors import ItemError
+from semcorr.geometry.closest import Surface
+from semcorr.report.contact_sheet import NO_MAP
+from semcorr.report.picture import Look, look_at, paint_points
+from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
+from semcorr.stages.export_textures import itself
+from semcorr.stages.pose_pairs import PosePairs
+from semcorr.transfer.carry import SurfacePoints
+from semcorr.transfer.texture import Follow, Paint, colours_at, dense
+
+
+class Shown(Protocol):
+    """What the sheet needs of a pose: pairs by method, rows, words."""
+
+    methods: Mapping[str, PosePairs]
+    shown: Sequence[tuple[str, str]]
+    text: SheetText
+
+
+def texture_sheet(pose: Shown, size: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Sources above; a target a row: as it is, then with the source's texture along every map."""
+    if not pose.shown:
+        return nothing_to_show(pose.text, NO_MAP)
+    pairs = next(iter(pose.methods.values()))
+    sources = sorted({source for source, _ in pose.shown})
+    header = [Cell(_own(pairs, source, size), source) for source in sources]
+    rows = []
+    for source, target in pose.shown:
+        look = look_at(pairs.mesh(target), size)
+        cells = [Cell(_own(pairs, target, size))]
+        cells += _cells(pose.methods, source, target, look)
+        rows.append(Row(target, f"from {source}" if len(sources) > 1 else "", cells))
+    return sheet(pose.text, header, ["Itself", *pose.methods], rows, [], {})
+
+
+def _cells(methods: Mapping[str, PosePairs], source: str, target: str, look: Look) -> list[Cell]:
+    pairs = next(iter(methods.values()))
+    mesh = pairs.mesh(source)
+    paint, surface = Paint(mesh), None
+    cells = []
+    for maps in methods.values():
+        (arrays,) = [arrays for _, _, arrays in maps.pairs([(source, target)])] or [None]
+        if arrays is None:
+            cells.append(Cell(None, "no result"))
+            continue
+        surface = surface or Surface(mesh)
+        follow = dense(
+            surface, pairs.sites(target), pairs.sites(source).positions, arrays["target_to_source"]
+        )
+        cells.append(Cell(_painted(paint, follow, look)))
+    return cells
+
+
+def _own(pairs: PosePairs, item_id: str, size: int) -> UInt8[np.ndarray, "s s 4"]:
+    try:
+        mesh = pairs.mesh(item_id)
+    except ItemError:
+        return np.zeros((size, size, 4), np.uint8)
+    return _painted(Paint(mesh), itself, look_at(mesh, size))
+
+
+def _painted(paint: Paint, follow: Follow, look: Look) -> UInt8[np.ndarray, "s s 4"]:
+    points = SurfacePoints(look.face, look.barycentric, look.position, look.normal)
+    return paint_points(look, colours_at(paint, follow, points)[0])
