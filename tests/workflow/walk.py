@@ -201,7 +201,7 @@ class Walk:
         own = [
             {key: value for key, value in cfg.items() if key not in entry.TRUTH_ONLY},
             self.members(dataset, chunk, MESH_COLUMNS),
-            self.files(dataset, chunk, ["{file}"]) if entry.kind != "turned" else [],
+            self.files(dataset, chunk, ["{file}"]) if entry.kind in ("folder", "shapenet") else [],
         ]
         reads = [self.meshes(entry.from_, chunk)] if entry.kind == "turned" else []
         if entry.kind == "objaverse":

@@ -9,6 +9,8 @@ rule raw:
         "results/logs/raw/{dataset}/{chunk}.log",
     benchmark:
         "results/costs/raw/{dataset}/{chunk}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -17,6 +17,8 @@ rule sweep:
     benchmark:
         "results/costs/sweeps/{sweep}.tsv"
     localrule: True
+    conda:
+        "../../envs/cpu.yaml"
     params:
         cfg=asking(lambda w: PLAN.sweep_cfg(w.sweep)),
         code=code("sweep"),
