@@ -142,12 +142,12 @@ class Person:
     def leg_joints(self) -> list[np.ndarray]:
         """Left hip, knee and ankle (3,)."""
         x = 0.56 * self.hip
+        spread = (self.stride - 1) * x
         ankle = min(0.05, 0.14 * self.leg)
-        places = ((x, 0.0, self.leg), (None, -0.006, self.knee * self.leg), (None, 0.006, ankle))
-        share = (0.0, 0.55, 1.0)
-        wide = self.stride * x
         return [
-            np.array([x + s * (wide - x), y, z]) for s, (_, y, z) in zip(share, places, strict=True)
+            np.array([x, 0.0, self.leg]),
+            np.array([x + 0.55 * spread, -0.006, self.knee * self.leg]),
+            np.array([x + spread, 0.006, ankle]),
         ]
 
 

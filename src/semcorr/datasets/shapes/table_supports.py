@@ -11,7 +11,7 @@ _TIPS = ("leg_front_{}_tip", "leg_back_{}_tip")
 
 def pedestal(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
     """One turned column on a round foot."""
-    _column(asm, stand, rng, rng.uniform(0.5, 0.75) * min(stand.half), 0.0, 0.0)
+    _column(asm, stand, rng, rng.uniform(0.5, 0.75) * min(stand.half))
 
 
 def claw(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
@@ -19,7 +19,7 @@ def claw(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
     top = stand.top((0.0, 0.0))
     reach, hip = rng.uniform(0.6, 0.9) * np.asarray(stand.half), rng.uniform(0.3, 0.5) * top[2]
     low, thin = 0.12 * top[2], 0.55 * stand.bar
-    _turned(asm, rng, rng.uniform(0.9, 1.5) * stand.bar, low, top[2], 0.0)
+    _turned(asm, rng, rng.uniform(0.9, 1.5) * stand.bar, low, top[2])
     for name, side in zip(_TIPS, (-1.0, 1.0), strict=True):
         foot = np.array([reach[0] * 0.7, side * reach[1] * 0.7, 0.9 * thin])
         path = curves.bezier(
@@ -93,9 +93,9 @@ def drum(asm: Assembly, stand: Stand, rng: np.random.Generator) -> None:
 TABLE_SUPPORTS = {f.__name__: f for f in (pedestal, claw, twin, trestle, cross, drum)}
 
 
-def _column(asm: Assembly, stand: Stand, rng, reach: float, x: float, y: float) -> None:
-    """A column at (x, y) with a round foot: a plate or a cone."""
-    top, thick = stand.top((x, y))[2], stand.bar * rng.uniform(0.7, 1.4)
+def _column(asm: Assembly, stand: Stand, rng, reach: float) -> None:
+    """A column with a round foot: a plate or a cone."""
+    top, thick = stand.top((0.0, 0.0))[2], stand.bar * rng.uniform(0.7, 1.4)
     flow = rng.uniform(0.05, 0.3)
     heights = np.linspace(0.0, top, max(12, int(np.ceil(top / asm.step))) + 1)
     wall = thick + (reach - thick) * np.exp(-heights / (flow * top))
@@ -103,14 +103,14 @@ def _column(asm: Assembly, stand: Stand, rng, reach: float, x: float, y: float) 
     _lathed(asm, wall, reach)
 
 
-def _turned(asm: Assembly, rng, radius: float, low: float, top: float, x: float) -> None:
+def _turned(asm: Assembly, rng, radius: float, low: float, top: float) -> None:
     """A turned post between two heights."""
     heights = curves.line((0, 0, low), (0, 0, top), 0.5 * asm.step)[:, 2]
     share = (heights - low) / (top - low)
     forms = ((1.0, 1.4, 0.8, 0.9, 1.3), (0.8, 1.2, 1.0, 1.0), (1.3, 0.7, 1.3, 0.7, 1.1))
     wall = np.stack([radius * lofts.smooth(share, forms[rng.integers(3)]), heights], axis=1)
     profile = np.concatenate([[[0.0, low]], wall, [[0.0, top]]])
-    asm.add(parts.lathe(profile, 12).moved((x, 0, 0)), LABEL, ROLE)
+    asm.add(parts.lathe(profile, 12), LABEL, ROLE)
 
 
 def _lathed(asm: Assembly, wall, reach: float) -> None:
