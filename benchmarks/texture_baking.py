@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from semcorr.datasets.procedural import generate
-from semcorr.geometry.atlas import Atlas, atlas_of, unwrap
+from semcorr.geometry.atlas import Atlas, atlas_of
 from semcorr.geometry.closest import Surface
 from semcorr.geometry.mesh import Material, Mesh
 from semcorr.geometry.mesh_arrays import sites_of, to_arrays
@@ -33,18 +33,27 @@ def shapes(size: int):
     own, other = (
         sites_of(to_arrays(m, np.eye(4), 0, name)) for m, name in zip(meshes, "st", strict=True)
     )
-    y, x = np.mgrid[0:256, 0:256] / 256
-    picture = np.stack([x, y, 0.5 + 0.5 * np.sin(40 * x) * np.sin(40 * y), x * 0 + 1], axis=-1)
-    material = Material((1.0,) * 4, np.rint(255 * picture).astype(np.uint8))
-    source = Mesh(
-        meshes[0].vertices,
-        meshes[0].faces,
-        corner_uvs=unwrap(meshes[0], 256).astype(np.float32),
-        materials=(material,),
-    )
+    source = painted(meshes[0])
     target = Mesh(meshes[1].vertices, meshes[1].faces)
     _, match = nearest_rows(other.positions, own.positions)
     return source, own, target, other, atlas_of(target, size), match
+
+
+def painted(mesh: Mesh) -> Mesh:
+    """Give a mesh a texture whose colours are the same on both sides of every seam."""
+    waves = 0.5 + 0.5 * np.sin(12 * mesh.vertices + [0, 1, 2])
+    colours = np.rint(255 * np.column_stack([waves, np.ones(len(waves))])).astype(np.uint8)
+    white = Material((1.0,) * 4)
+    plain_look = Mesh(mesh.vertices, mesh.faces, vertex_colors=colours, materials=(white,))
+    atlas = atlas_of(plain_look, 512)
+    picture = bake(Paint(plain_look), itself, plain_look, atlas, 512, PADDING).picture
+    material = Material((1.0,) * 4, np.dstack([picture, np.full((512, 512), 255, np.uint8)]))
+    uvs = atlas.corner_uvs.astype(np.float32)
+    return Mesh(mesh.vertices, mesh.faces, corner_uvs=uvs, materials=(material,))
+
+
+def itself(points):
+    return points.face, points.weights, np.ones(len(points.face), bool)
 
 
 def fast(source, own, target, other, atlas, match, size):
@@ -175,7 +184,7 @@ def main() -> None:
     ours, theirs = (statistics.median(times) for times in seconds.values())
     faces = len(inputs[0].faces), len(inputs[2].faces)
     print(f"{arguments.size}^2 texels, {faces[0]} and {faces[1]} faces, {len(inputs[5])} sites")
-    print(f"texels that differ by more than one step: {(difference > 1).mean():.2%}")
+    print(f"texels that differ by more than 2 of 255: {(difference > 2).mean():.2%}")
     print(f"plain {theirs:.3f} s, vectorised {ours:.3f} s, ratio {theirs / ours:.1f}x")
 
 
