@@ -296,7 +296,8 @@ class Walk:
             found.add(self.variant("features", feature, dataset, chunk))
             entry = self.config.features[feature]
             if entry.FORM == "grid":
-                voxel = self.config.latents[entry.latent].voxel
+                own = getattr(entry, "voxel", None)
+                voxel = own or self.config.latents[entry.latent].voxel
                 found.add(self.variant("voxels", voxel, dataset, chunk))
         return found
 
