@@ -72,15 +72,18 @@ LOGIC = {
             "results/features/masked/",
             "results/features/guessed/",
             "results/features/states/",
+            "results/features/slat_states/",
+            "results/features/voxel_views/",
+            "results/latents/slat/",
         ],
     ),
     "a matcher": (
         ("matching/nearest.py", "def match(", "UNUSED = 1\n\n\ndef match("),
-        ["results/matches/nearest/"],
+        ["results/matches/nearest/", "results/matches/guessed/", "results/matches/slat_states/"],
     ),
     "a module that a stage imports": (
         ("geometry/voxels.py", "import numpy as np", "import numpy as np\n\nUNUSED = 1"),
-        ["results/voxels/", "results/matches/"],
+        ["results/voxels/", "results/matches/", "results/meshes/planes/"],
     ),
     "the ray caster": (
         ("rendering/raycast.py", "def open_renderer", "UNUSED = 1\n\n\ndef open_renderer"),
@@ -96,7 +99,7 @@ LOGIC = {
     ),
     "the version of a kind of latent": (
         ("features/trellis_ss.py", "VERSION = 1", "VERSION = 2"),
-        ["results/latents/"],
+        ["results/latents/tiny/", "results/latents/tiny_yaw2/"],
     ),
     "the version of the stage of renders": (
         ("stages/render.py", "VERSION = 1", "VERSION = 2"),

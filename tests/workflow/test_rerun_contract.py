@@ -138,6 +138,10 @@ OPERATIONAL = {
     "blender": "/opt/blender/blender",
     # of meshes on request: test_exports.py
     "exports": {"texture_size": 64, "colourings": ["rainbow"]},
+    # features, methods and scores of a target of its own: test_sweep.py
+    "sweeps": {
+        "steps": {"experiment": "corners", "method": "states", "timesteps": [3], "layers": [0, 1]}
+    },
 }
 
 
