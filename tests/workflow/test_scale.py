@@ -109,6 +109,7 @@ def test_every_snakemake_command_of_the_texts_can_be_planned(server, tmp_path):
     shutil.copytree(root / "profiles/slurm", home / ".config/snakemake/slurm")
     lines = commands()
     variables = {"HOME": str(home), "SEMCORR_DATA": str(bring_my_chairs(root, tmp_path))}
+    variables |= bring_shapenet(tmp_path)
     objects = "id,path,category\na,glbs/a.glb,chair\nb,glbs/b.glb,chair\n"
     (root / "objaverse_chairs.csv").write_text(objects)
     work = AsWritten(root, root, variables, server)
@@ -129,6 +130,20 @@ def bring_my_chairs(root, folder):
     (root / "my_chairs.yaml").write_text(block)
     small.write_pack(folder / "data/my_chairs")
     return folder / "data"
+
+
+def bring_shapenet(folder):
+    """Write the published source among its models, and a folder of points; return where they are."""
+    names = ("7182efccab0d3553c27f2d9f006d69eb", "another")
+    for name in names:
+        models = folder / f"shapenet/02691156/{name}/models"
+        models.mkdir(parents=True)
+        (models / "model_normalized.obj").write_text("v 0 0 0\n")
+    (folder / "shapenet_part/02691156_airplane/points").mkdir(parents=True)
+    return {
+        "SEMCORR_SHAPENET": str(folder / "shapenet"),
+        "SEMCORR_SHAPENET_PART": str(folder / "shapenet_part"),
+    }
 
 
 def test_commands_are_found_in_blocks_and_in_lines():

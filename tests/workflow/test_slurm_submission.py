@@ -15,6 +15,8 @@ TOOLS = ("sbatch", "squeue", "srun", "sacct", "scancel", "sinfo", "scontrol")
 # The profile waits longer before it asks how a job is
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
 GPU_RULES = {"latents", "feature", "train", "train_autoencoder"}
+# of rules whose other kinds run no network
+GPU_KINDS = {("mask", "segmented"), ("depth", "guessed")}
 THREADS = {"feature": "3"}  # given on the command line; every rule says 1
 
 
@@ -97,7 +99,7 @@ def test_submitted_lines(cluster, prepared):
     assert {"meshes", "truth", "render", "voxels", "match", "score", "fetch_asset"} <= rules
     assert GPU_RULES <= rules
     for call in calls:
-        gpu = call["rule"] in GPU_RULES
+        gpu = call["rule"] in GPU_RULES or call["wildcards"].items() & GPU_KINDS
         assert option(call, "--gpus", "--gres") == ("1" if gpu else None), call
         assert option(call, "-p", "--partition") == ("gpu" if gpu else "cpu"), call
         assert option(call, "--cpus-per-task") == THREADS.get(call["rule"], "1"), call
