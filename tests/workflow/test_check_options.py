@@ -7,6 +7,12 @@ import harness
 import small
 
 
+WEIGHTS = (
+    *(small.VAE, small.FLOW, small.ENCODER, small.SLAT_VAE, small.SLAT_FLOW),
+    *(small.SEGMENTER, small.DEPTH_GUESSER),
+)
+
+
 def options(work, *arguments):
     """Return the options of the command that `check` would run."""
     plan = work.plan("check", "--printshellcmds", *arguments)
@@ -22,7 +28,7 @@ def test_check_is_given_blender_and_the_experiments(tmp_path, repository, enviro
     found = options(work)
     assert found.keys() == {"output", "experiments"}
     assert json.loads(found["experiments"]) == {
-        "weights": sorted([small.VAE, small.FLOW, small.ENCODER]),
+        "weights": sorted(WEIGHTS),
         "backends": ["raycast"],
         "offline": True,
     }

@@ -180,7 +180,7 @@ def test_the_dry_run_server_says_what_a_process_of_its_own_says(prepared, tmp_pa
     """The same changed key through `python -m snakemake -n`: the same number of jobs of every rule."""
     work = prepared.clone(tmp_path / "work")
     (work.folder / "pack").symlink_to(prepared.folder / "pack")
-    work.write_config(small.config(voxels__s16__yaws=2, methods__nearest__feature="other"))
+    work.write_config(small.config(voxels__s16_yaw2__yaws=3, methods__nearest__feature="other"))
     plan = work.plan(*small.TARGETS)
     command = [sys.executable, "-m", "snakemake", *work.arguments("-c2", "-n", *small.TARGETS)]
     text = subprocess.run(
