@@ -6,7 +6,6 @@ import shlex
 import harness
 import small
 
-
 WEIGHTS = (
     *(small.VAE, small.FLOW, small.ENCODER, small.SLAT_VAE, small.SLAT_FLOW),
     *(small.SEGMENTER, small.DEPTH_GUESSER),
