@@ -7,7 +7,7 @@ import pytest
 import small
 from walk import TASKS
 
-from semcorr.geometry.mesh_arrays import sites_of
+from semcorr.geometry.mesh_arrays import from_arrays, sites_of
 from semcorr.geometry.reader import read_mesh
 from semcorr.store.chunk import ChunkReader
 from semcorr.transfer.colours import spatial_rainbow
@@ -23,9 +23,12 @@ def exported(prepared, tmp_path_factory):
     return work
 
 
-# the colours of materials count as a texture, which is carried like a picture
-OF_BOTH = ("positions", "parts", "rainbow", "texture")
+OF_BOTH = ("positions", "parts", "rainbow")
 OF_TARGETS = ("confidence", "cycle")
+
+
+def has_texture(mesh):
+    return any(material.texture is not None for material in mesh.materials)
 
 
 def test_every_pair_is_there_in_every_colouring_and_format(exported):
@@ -44,6 +47,12 @@ def test_every_pair_is_there_in_every_colouring_and_format(exported):
         for f in ("ply", "glb")
         if s != t
     }
+    meshes = ChunkReader(exported.folder / "results/meshes/chairs_yaw/0.json")
+    textured = [s for s in sources if has_texture(from_arrays(meshes.read(s)))]
+    assert len(textured) == 1  # one of the two has woven stuff; the other has no texture to carry
+    for s in textured:
+        shown = (s, *(f"{s}/{t}" for t in ids if t != s))
+        expected |= {f"texture/{name}.{f}" for name in shown for f in ("ply", "glb")}
     assert found == expected == {row["file"] for row in manifest["files"]}
     assert manifest["failed"] == []
     assert (manifest["task"], manifest["pose"]) == ("coseg", "turned")
