@@ -232,6 +232,7 @@ def test_a_killed_worker_is_not_the_shapes_fault(monkeypatch):
 
 
 def test_an_error_inside_the_worker_is_the_shapes_and_the_worker_goes_on(session, monkeypatch):
+    session.render(axes_shape(), hammersley(1, resolution=16))
     pid = session._worker.process.pid
     broken = geometry_arrays(axes_shape(), hammersley(1, resolution=16), 0.0)
     del broken["faces"]
