@@ -216,11 +216,10 @@ class Plan:
             for field, section, name in entry.references()
             if section == "models"
         }
-        dataset, render = getattr(entry, "dataset", None), getattr(entry, "render", None)
-        if dataset and render:
-            chunks = self.chunks(dataset)
-            found["renders"] = [manifest("renders", render, dataset, c) for c in chunks]
-            found["meshes"] = [manifest("meshes", None, dataset, c) for c in chunks]
+        chunks = [(d, c) for d in getattr(entry, "datasets", ()) for c in self.chunks(d)]
+        if chunks:
+            found["renders"] = [manifest("renders", entry.render, d, c) for d, c in chunks]
+            found["meshes"] = [manifest("meshes", None, d, c) for d, c in chunks]
         return found
 
     # -- experiments -------------------------------------------------------------------------

@@ -40,7 +40,7 @@ VAE = GLOBAL | VOXELS | {
 FLOW = GLOBAL | VOXELS | {
     "kind": "ss_flow", "vae": "vae", "model_channels": 32, "blocks": 2, "heads": 2, "samples": 320,
 }  # fmt: skip
-PICTURES = {"dataset": "chairs", "render": "views"}
+PICTURES = {"datasets": ["chairs"], "render": "views"}
 CONTRAST = GLOBAL | PICTURES | {
     "kind": "multiview_contrastive", "backbone": "tiny_vit", "size": 56, "held_out": 1, "copies": 1,
     "points": 32, "others": 16,
@@ -281,7 +281,7 @@ def test_wrong_inputs_are_refused(tmp_path, vae, encoder, shapes):
         (pictures, {"vae": vae_file, "image_encoder": vae_file} | shapes, "which backbone"),
         (CONTRAST | {"size": 112}, shapes, "size: 112 does not fit the rendered pictures of 56"),
         (CONTRAST | {"held_out": 4}, shapes, "held_out: 4 of 4 .* leaves none"),
-        (CONTRAST, {}, "needs `dataset` and `render`"),
+        (CONTRAST, {}, "needs `datasets` and `render`"),
         (CONTRAST | {"backbone": "unheard_of"}, shapes, "unknown backbone 'unheard_of'"),
     ]
     for cfg, inputs, message in cases:

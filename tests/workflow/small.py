@@ -227,7 +227,7 @@ CONFIG: dict[str, Any] = {
         "encoder": {
             "kind": "multiview_contrastive",
             "backbone": "tiny_vit",
-            "dataset": "extra",
+            "datasets": ["extra"],
             "render": "placed",
             "samples": 4,
             "batch": 2,
@@ -241,7 +241,7 @@ CONFIG: dict[str, Any] = {
             "kind": "ss_flow",
             "vae": "vae",
             "image_encoder": "encoder",
-            "dataset": "extra",
+            "datasets": ["extra"],
             "render": "views",
             "samples": 4,
             "batch": 2,

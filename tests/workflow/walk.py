@@ -240,11 +240,10 @@ class Walk:
         reads = [
             self.weights(value) for _, section, value in entry.references() if section == "models"
         ]
-        dataset, render = getattr(entry, "dataset", None), getattr(entry, "render", None)
-        if dataset and render:
+        for dataset in getattr(entry, "datasets", ()):
             for chunk in self.chunks(dataset):
                 reads += [
-                    self.variant("renders", render, dataset, chunk),
+                    self.variant("renders", entry.render, dataset, chunk),
                     self.meshes(dataset, chunk),
                 ]
         files = ["model.json", "weights.safetensors", "history.csv"]

@@ -44,7 +44,9 @@ class Variant(Strict):
         for field, info in type(self).model_fields.items():
             section = section_referred_to(info)
             if section is not None and getattr(self, field) is not None:
-                yield field, section, getattr(self, field)
+                value = getattr(self, field)
+                for name in value if isinstance(value, tuple) else (value,):
+                    yield field, section, name
 
 
 def section_referred_to(info: Any) -> str | None:

@@ -1,5 +1,6 @@
 """Pictures of training shapes and of copies in other proportions, and pairs of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +55,7 @@ class Album:
     def __init__(self, entry, materials: Materials):
         self.entry, self.seed = entry, materials.seed
         if materials.rendered is None:
-            raise UserError("multiview_contrastive needs `dataset` and `render`")
+            raise UserError("multiview_contrastive needs `datasets` and `render`")
         shapes = materials.rendered()
         size = shapes[0].views["rgba"].shape[1]
         if size != entry.size:
@@ -74,8 +75,10 @@ class Album:
 
             found = materials.cached(f"copy_{copy}", len(shapes), rows, False)
             self.copies.append(ViewArrays(**found))
-        self.train = range(len(shapes) - entry.held_out)
-        self.held_out = range(len(shapes) - entry.held_out, len(shapes))
+        # Spread over the ids: shapes of one category lie together
+        held_out = np.linspace(0, len(shapes) - 1, entry.held_out).round().astype(int)
+        self.held_out = held_out.tolist()
+        self.train = np.setdiff1d(np.arange(len(shapes)), held_out).tolist()
 
     def vertices(self, number: int, copy: int) -> Float[np.ndarray, "v 3"]:
         """Return the vertices of a shape (copy 0) or of one of its copies."""
@@ -98,7 +101,9 @@ class Album:
         views = render(mesh, self.cameras, RenderOptions(samples=COPY_SAMPLES))
         return view_arrays(views, mesh, self._random("copy_points", number, copy))
 
-    def example(self, random: np.random.Generator, shapes: range, augment: bool = True) -> Example:
+    def example(
+        self, random: np.random.Generator, shapes: Sequence[int], augment: bool = True
+    ) -> Example:
         """Draw a shape, two different views of it or of its copies, and points that both show."""
         for _ in range(1000):
             number = shapes[random.integers(len(shapes))]

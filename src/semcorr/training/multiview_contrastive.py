@@ -7,6 +7,8 @@ that reads from every descriptor how high its point lies, how far from the axis,
 surface is there: known of any shape whose up axis is known, the same under every yaw.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,7 +20,7 @@ from semcorr.seeds import seed_of
 from semcorr.training.album import Album, Example
 from semcorr.training.materials import Materials, Product
 
-VERSION = 1
+VERSION = 2
 
 # A match counts as found within this distance, longest side = 1
 NEAR = 0.05
@@ -55,7 +57,7 @@ class Contrast:
         """Return the weights file with what is in it."""
         return {"weights.safetensors": self.networks["encoder"]}
 
-    def _batch(self, what: str, number: int, shapes: range, augment: bool) -> list[Example]:
+    def _batch(self, what: str, number: int, shapes: Sequence[int], augment: bool) -> list[Example]:
         seed = seed_of(self.materials.seed, what, str(number))
         random = np.random.Generator(np.random.PCG64(seed))
         return [self.album.example(random, shapes, augment) for _ in range(self.entry.batch)]

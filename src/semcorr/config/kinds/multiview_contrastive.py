@@ -15,7 +15,9 @@ class Options(Training):
 
     kind: Literal["multiview_contrastive"]
     backbone: Name = Field("tiny_convnext", description="name in the backbone registry")
-    dataset: Annotated[Name, RefersTo("datasets")] = Field(description="rendered training shapes")
+    datasets: tuple[Annotated[Name, RefersTo("datasets")], ...] = Field(
+        min_length=1, description="rendered training shapes"
+    )
     render: Annotated[Name, RefersTo("renders")]
     size: int = Field(112, ge=28, description="picture size, pixels; that of `render`")
     held_out: int = Field(16, ge=1, description="shapes that are kept for validation")

@@ -11,15 +11,15 @@ SECTION = "models"
 
 
 class Options(VoxelTraining):
-    """Rectified flow on the latents of `vae`, conditioned on pictures where `dataset` has them."""
+    """Rectified flow on the latents of `vae`, conditioned on pictures where `datasets` have them."""
 
     kind: Literal["ss_flow"]
     vae: VoxelModel = Field(description="trained entry whose encoder makes the latents")
     image_encoder: VoxelModel | None = Field(
         None, description="trained entry that encodes the pictures"
     )
-    dataset: Annotated[Name, RefersTo("datasets")] | None = Field(
-        None, description="rendered shapes that are trained with image condition"
+    datasets: tuple[Annotated[Name, RefersTo("datasets")], ...] = Field(
+        (), description="rendered shapes that are trained with image condition"
     )
     render: Annotated[Name, RefersTo("renders")] | None = None
     model_channels: int = Field(128, ge=16)
@@ -35,8 +35,8 @@ class Options(VoxelTraining):
 
     @model_validator(mode="after")
     def _pictures_come_with_an_encoder(self):
-        if len({value is None for value in (self.image_encoder, self.dataset, self.render)}) != 1:
+        if len({not value for value in (self.image_encoder, self.datasets, self.render)}) != 1:
             raise ValueError(
-                "image_encoder, dataset and render must be given together or not at all"
+                "image_encoder, datasets and render must be given together or not at all"
             )
         return self
