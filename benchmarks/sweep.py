@@ -10,12 +10,12 @@ channels, 16^3 cells): the ratio hardly depends on the width.
 """
 
 import argparse
-import statistics
 import time
 from dataclasses import replace
 
 import numpy as np
 import torch
+from _timing import timed
 
 from semcorr.features.single_step import SingleStep, single_step_features
 from semcorr.networks.trellis.loading import untrained_network
@@ -66,15 +66,6 @@ def whole_run_per_layer(flow, latent, conditions, step: SingleStep) -> np.ndarra
     return np.concatenate(rows)
 
 
-def timed(function, repeats: int) -> tuple[float, np.ndarray]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        answer = function()
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds), answer
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--width", type=int, default=192)
@@ -87,13 +78,13 @@ def main() -> None:
     torch.set_num_threads(1)
     given = example(options)
     step = SingleStep(layers=tuple(range(options.blocks)), timestep=11, guidance=2.5)
-    seconds, features = timed(lambda: one_pass(*given, step), options.repeats)
+    seconds, features = timed(lambda: one_pass(*given, step), options.repeats, time.process_time)
     print(f"one pass, {options.blocks} layers: {seconds:.2f} s")
     for name, side in (
         ("a run per layer that stops there", run_per_layer),
         ("a run per layer through all blocks", whole_run_per_layer),
     ):
-        slow, same = timed(lambda side=side: side(*given, step), options.repeats)
+        slow, same = timed(lambda side=side: side(*given, step), options.repeats, time.process_time)
         equal = bool(np.abs(features - same).max() <= TOLERANCE * np.abs(features).max())
         print(f"{name}: {slow:.2f} s, ratio {slow / seconds:.1f}x, equal {equal}")
 
