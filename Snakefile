@@ -28,6 +28,7 @@ include: "workflow/rules/textures.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/pair.smk"
 include: "workflow/rules/tools.smk"
+include: "workflow/rules/cluster.smk"
 
 
 rule all:
