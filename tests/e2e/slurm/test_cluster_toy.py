@@ -11,7 +11,7 @@ import harness
 import pytest
 from cluster_runs import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 DOCS = harness.ROOT / "docs/cluster.md"
 PREPARED = [f"results/prepared/s{number}.txt" for number in range(6)]
 
@@ -195,3 +195,39 @@ def test_two_invocations_at_once(work, expected):
     run = succeeds(first.end())
     assert [job["JobState"] for job in work.jobs_of(run)] == ["COMPLETED"]
     as_expected(work, expected, PREPARED[0])
+
+
+def array_options():
+    """Return the block for arrays in the profile, as it is written there, for a rule of the toy."""
+    text = (harness.ROOT / "profiles/slurm/profile.yaml").read_text()
+    block = text[text.index("# slurm-array-jobs:") :].replace("# ", "").splitlines()
+    options = dict(line.split(": ") for line in block)
+    assert list(options) == [
+        "slurm-array-jobs", "slurm-array-limit", "jobs", "max-jobs-per-timespan"
+    ]  # fmt: skip
+    options["slurm-array-jobs"] = "prepare"
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def test_job_arrays(work, expected):
+    work.write_config({"samples": 3, "minutes": 10})
+    work.hold("prepare-s1")
+    process = work.submit(*PREPARED[:3], *array_options())
+    work.wait_for("prepare-s1")
+    work.cluster.tell("scancel", _task_id(work.job_of(process, "prepare"), work.seen("prepare-s1")))
+    work.let_go("prepare-s1")
+    run = succeeds(process.end())
+    jobs = work.job_of(run, "prepare")
+    *tasks, again = jobs
+    assert {job["ArrayJobId"] for job in tasks} == {tasks[0]["ArrayJobId"]}
+    assert sorted(job["ArrayTaskId"] for job in tasks) == ["1", "2", "3"]
+    assert sorted(job["JobState"] for job in tasks) == ["CANCELLED", "COMPLETED", "COMPLETED"]
+    # the retry, alone, is no array
+    assert "ArrayJobId" not in again and attempts([again]) == [("COMPLETED", "1600M", "00:20:00")]
+    as_expected(work, expected, *PREPARED[:3])
+
+
+def _task_id(jobs, seen):
+    (number,) = {variables["SLURM_JOB_ID"] for variables in seen}
+    (job,) = [job for job in jobs if job["JobId"] == number]
+    return f"{job['ArrayJobId']}_{job['ArrayTaskId']}"
