@@ -171,6 +171,17 @@ def test_arrays_that_would_lose_jobs_are_refused(checkout, rules, options, targe
     assert not (checkout.folder.parent / "slurm/calls.jsonl").exists()
 
 
+def test_rules_of_the_block_are_submitted_as_arrays(checkout):
+    slurm = checkout.folder.parent / "slurm"
+    (slurm / "fail_first").write_text("meshes")  # that they are submitted is all that is looked at
+    words = ("--profile", "slurm", *MESHES, *LARGE, "--retries", "0")
+    quick = ("--slurm-init-seconds-before-status-checks", "1")
+    rules = ("--slurm-array-jobs", ARRAYS["slurm-array-jobs"])
+    checkout.run(*words, *quick, *rules, cores=None, succeeds=False)
+    (call,) = map(json.loads, (slurm / "calls.jsonl").read_text().splitlines())
+    assert call["rule"] == "meshes" and "--array=1-2" in call["arguments"]
+
+
 def test_the_block_for_arrays():
     """Its rules exist, none asks for a GPU for some jobs only, and an array fits into a command line."""
     rules = "".join(path.read_text() for path in (harness.ROOT / "workflow/rules").glob("*.smk"))

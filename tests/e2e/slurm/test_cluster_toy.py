@@ -59,6 +59,8 @@ def test_out_of_memory_is_retried_with_twice_as_much(work, expected):
     assert first[1:] == ("800M", "00:10:00")
     assert second == ("COMPLETED", "1600M", "00:20:00")
     assert "exceeded memory limit" in run.text  # the job's own log, shown because it failed
+    logs = {path.stem for path in work.folder.glob(".snakemake/slurm_logs/rule_prepare/**/*.log")}
+    assert logs == {work.job_of(run, "prepare")[0]["JobId"]}  # that of the failed attempt is kept
     as_expected(work, expected, PREPARED[0])
 
 
