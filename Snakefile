@@ -11,6 +11,7 @@ configfile: "config/config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/assets.smk"
 include: "workflow/rules/meshes.smk"
@@ -28,7 +29,6 @@ include: "workflow/rules/textures.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/pair.smk"
 include: "workflow/rules/tools.smk"
-include: "workflow/rules/cluster.smk"
 
 
 rule all:

@@ -93,6 +93,7 @@ def toy(
     shutil.copytree(TOY, folder)
     shutil.copytree(harness.ROOT / "profiles", folder / "profiles")
     (folder / "slurm").symlink_to("profiles/slurm")
+    shutil.copy(harness.ROOT / "workflow/rules/cluster.smk", folder)
     work = ClusterWork(folder, folder, environment_of(folder), cluster=cluster)
     work.write_config({"samples": samples, "minutes": minutes})
     return work

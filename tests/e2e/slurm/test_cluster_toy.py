@@ -212,24 +212,29 @@ def array_options():
 
 
 def test_job_arrays(work, expected):
+    """A task that is cancelled takes nothing with it, and is submitted again alone."""
     work.write_config({"samples": 3, "minutes": 10})
-    work.hold("prepare-s1")
+    names = [f"prepare-s{number}" for number in range(3)]
+    work.hold(*names)
     process = work.submit(*PREPARED[:3], *array_options())
-    work.wait_for("prepare-s1")
-    work.cluster.tell("scancel", _task_id(work.job_of(process, "prepare"), work.seen("prepare-s1")))
-    work.let_go("prepare-s1")
+    wait_until(lambda: sum(bool(work.seen(n)) for n in names) == 2, "two nodes are not busy")
+    tasks = {_task(work, process, name): name for name in names if work.seen(name)}
+    first, other = sorted(tasks)
+    work.let_go(tasks[first])
+    made = work.folder / f"results/prepared/{tasks[first].removeprefix('prepare-')}.txt"
+    wait_until(made.exists, "the first task made nothing")
+    work.cluster.tell("scancel", other)
+    work.let_go(*set(names) - {tasks[first]})
     run = succeeds(process.end())
-    jobs = work.job_of(run, "prepare")
-    *tasks, again = jobs
-    assert {job["ArrayJobId"] for job in tasks} == {tasks[0]["ArrayJobId"]}
-    assert sorted(job["ArrayTaskId"] for job in tasks) == ["1", "2", "3"]
-    assert sorted(job["JobState"] for job in tasks) == ["CANCELLED", "COMPLETED", "COMPLETED"]
-    # the retry, alone, is no array
+    *jobs, again = work.job_of(run, "prepare")
+    assert {job["ArrayJobId"] for job in jobs} == {first.split("_")[0]}
+    assert sorted(job["ArrayTaskId"] for job in jobs) == ["1", "2", "3"]
+    assert sorted(job["JobState"] for job in jobs) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     assert "ArrayJobId" not in again and attempts([again]) == [("COMPLETED", "1600M", "00:20:00")]
     as_expected(work, expected, *PREPARED[:3])
 
 
-def _task_id(jobs, seen):
-    (number,) = {variables["SLURM_JOB_ID"] for variables in seen}
-    (job,) = [job for job in jobs if job["JobId"] == number]
+def _task(work, process, name):
+    (number,) = {variables["SLURM_JOB_ID"] for variables in work.seen(name)}
+    (job,) = [job for job in work.job_of(process, "prepare") if job["JobId"] == number]
     return f"{job['ArrayJobId']}_{job['ArrayTaskId']}"
