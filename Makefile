@@ -30,7 +30,7 @@ OWN_BLENDER := $(if $(SEMCORR_BLENDER),,yes)
 TORCH_FROM := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)),--find-links,--extra-index-url) $(TORCH_INDEX))
 RENDER_CONFIG = $(if $(filter blender,$(RENDER)),,--config "$$($(PYTHON) setup/render_override.py $(RENDER))")
 
-.PHONY: help announce env env-blender shared-libraries blender-or-raycast demo test lint \
+.PHONY: help announce env env-blender shared-libraries blender-or-raycast demo test test-cluster lint \
 	tiny-weights benchmarks clean browser viewer
 
 help:  ## this list
@@ -97,8 +97,14 @@ demo:  ## the chair from nothing to its table and pictures (RENDER=raycast: with
 	@$(PYTHON) -m semcorr.stages.summary
 
 # PYTEST_STATUS=<file>: keep pytest's exit code there and end with its closing line
+KEEP_STATUS = $(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
+
 test: env env-blender shared-libraries browser  ## the whole test suite
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)$(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)$(KEEP_STATUS)
+
+test-cluster: env  ## the workflow on a Slurm of the tests' own (Debian; minutes)
+	@$(PYTHON) setup/slurm.py || true
+	@$(PYTHON) -m pytest -m cluster tests/e2e/slurm $(PYTEST_ARGS)$(KEEP_STATUS)
 
 lint: env  ## style of Python and Snakemake files
 	$(VENV)/bin/ruff check .

@@ -1,12 +1,13 @@
 """Nothing is skipped by accident, and what tests record for the reader is printed at the end.
 
-The one reason to skip is a missing CUDA device: tests marked `cuda` are skipped where there is none. Any
-other skip, and every expected failure, is a failure of that test.
+There are two reasons to skip: a missing CUDA device (tests marked `cuda`) and a missing Slurm (those marked
+`cluster`). Any other skip, and every expected failure, is a failure of that test.
 """
 
 import pytest
 
 REASON = "no CUDA device"
+NO_SLURM = "Skipped: no Slurm: "  # how the reason of tests marked `cluster` begins
 # `record_property("print: <heading>", line)` prints the line under the heading when all tests are done
 PRINTED = "print: "
 
@@ -23,11 +24,10 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_makereport(item):
     """Turn skips and expected failures into failures."""
     report = yield
-    allowed = item.get_closest_marker("cuda") and not _cuda()
     if hasattr(report, "wasxfail"):
         _fail(report, f"{item.nodeid} is marked xfail: {report.wasxfail}")
         del report.wasxfail
-    elif report.skipped and not (allowed and report.when == "setup"):
+    elif report.skipped and not (report.when == "setup" and _may_skip(item, _reason(report))):
         _fail(report, f"{item.nodeid} was skipped: {_reason(report)}")
     return report
 
@@ -54,6 +54,12 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(line)
 
 
+def _may_skip(item, reason: str) -> bool:
+    if item.get_closest_marker("cuda"):
+        return not _cuda()
+    return bool(item.get_closest_marker("cluster")) and reason.startswith(NO_SLURM)
+
+
 def _cuda() -> bool:
     import torch
 
@@ -67,4 +73,6 @@ def _reason(report) -> str:
 
 def _fail(report, text: str) -> None:
     report.outcome = "failed"
-    report.longrepr = f"{text}\nOnly tests marked `cuda` may be skipped (tests/conftest.py)."
+    report.longrepr = (
+        f"{text}\nOnly tests marked `cuda` or `cluster` may be skipped (tests/conftest.py)."
+    )

@@ -29,8 +29,9 @@ echo "$0 $*" >> {root}/log
 case "$*" in
     "-m pip"*) exit ${{FAKE_PIP:-0}};;
     setup/shared_libraries.py*bpy*) exit ${{FAKE_BLENDER:-0}};;
-    setup/shared_libraries.py*) exit 0;;
+    setup/shared_libraries.py*|setup/browser.py|setup/slurm.py) exit 0;;
     "-m semcorr.stages.summary") echo THE TABLE;;
+    "-m pytest -m cluster"*) echo "== 2 passed in 9 s =="; exit ${{FAKE_CLUSTER:-0}};;
     "-m pytest"*) echo "== 3 passed in 1 s =="; exit ${{FAKE_PYTEST:-0}};;
     *) exec {python} "$@";;
 esac
@@ -192,8 +193,17 @@ def test_ci_ends_with_the_closing_line_and_the_code_of_pytest(clone, status):
     assert shown.rstrip().splitlines()[-1] == "== 3 passed in 1 s =="
 
 
+def test_ci_fails_with_the_tests_on_a_cluster(clone):
+    code, shown = clone.run(".ci/run", FAKE_CLUSTER="3")
+    assert code == 3
+    assert shown.rstrip().splitlines()[-1] == "== 2 passed in 9 s =="
+    runs = [line.split(" -m pytest ")[1] for line in clone.logged("-m pytest")]
+    assert runs == ["-m cluster tests/e2e/slurm", "-n 2 --dist loadfile"]
+
+
 def test_make_test_fails_with_pytest(clone):
     assert clone.make("test", FAKE_PYTEST="1")[0] != 0
+    assert clone.make("test-cluster", FAKE_CLUSTER="1")[0] != 0
     assert clone.make("test", "PYTEST_ARGS=-k one")[0] == 0 and clone.logged(
         "pytest -n 2 --dist loadfile -k one"
     )

@@ -1,4 +1,4 @@
-"""tests/conftest.py: only tests marked `cuda` may be skipped, and only without a device."""
+"""tests/conftest.py: two marks may be skipped: `cuda` without a device, `cluster` without Slurm."""
 
 import re
 import shutil
@@ -33,11 +33,20 @@ class TestOld(unittest.TestCase):
 """
 
 
-def run(folder, text):
+def run(folder, text, *arguments):
     shutil.copyfile(ROOT / "tests/conftest.py", folder / "conftest.py")
     shutil.copyfile(ROOT / "pyproject.toml", folder / "pyproject.toml")
     (folder / "test_some.py").write_text(f"CUDA = {torch.cuda.is_available()}\n{text}")
-    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--rootdir",
+        str(folder),
+        str(folder),
+        *arguments,
+    ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -63,6 +72,31 @@ def test_missing_cuda_alone_passes(tmp_path):
     done = run(tmp_path, "import pytest\n@pytest.mark.cuda\ndef test_on_cuda(): pass\n")
     assert done.returncode == 0, done.stdout
     assert ("1 passed" if torch.cuda.is_available() else "1 skipped") in done.stdout
+
+
+CLUSTER = """
+import pytest
+pytestmark = pytest.mark.cluster
+@pytest.fixture
+def slurm(): pytest.skip("no Slurm: srun not installed")
+@pytest.fixture
+def other(): pytest.skip("another reason")
+def test_without_slurm(slurm): pass
+def test_for_another_reason(other): pass
+"""
+
+
+def test_missing_slurm_is_a_reason_for_tests_on_a_cluster_alone(tmp_path):
+    done = run(tmp_path, CLUSTER, "-m", "cluster")
+    assert done.returncode == 1
+    assert re.findall(r"^ERROR \S*::(\w+)", done.stdout, re.M) == ["test_for_another_reason"]
+    assert "1 skipped" in done.stdout
+    unmarked = CLUSTER.replace("pytestmark", "_")
+    assert "2 error" in run(tmp_path, unmarked).stdout
+
+
+def test_tests_on_a_cluster_are_asked_for_by_name(tmp_path):
+    assert "2 deselected" in run(tmp_path, CLUSTER).stdout
 
 
 def test_a_file_that_skips_itself_fails(tmp_path):

@@ -141,9 +141,9 @@ class Work:
         }
         return kept | ours | self.environment
 
-    def start(self, *arguments: str, cores: int = 2) -> "Process":
-        """Start Snakemake in its own process group."""
-        words = self.arguments("--cores", str(cores), *arguments)
+    def start(self, *arguments: str, cores: int | None = 2) -> "Process":
+        """Start Snakemake in its own process group; without `cores` the profile limits what runs at once."""
+        words = self.arguments(*(["--cores", str(cores)] if cores else []), *arguments)
         command = [sys.executable, "-m", "snakemake", *words]
         # a file, not a pipe: what outlives Snakemake must still have somewhere to write to
         text = self.folder.parent / f"run-{uuid.uuid4().hex}.txt"

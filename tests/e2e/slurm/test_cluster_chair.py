@@ -1,0 +1,77 @@
+"""`snakemake --profile slurm results/coseg/chair.json` on a real Slurm, as it is written in the README."""
+
+import json
+import re
+
+import harness
+import pytest
+import small
+from cluster_runs import ClusterWork, environment_of
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+TARGET = "results/coseg/chair.json"
+
+
+def config():
+    """Return four chairs in two chunks, one method on image features of a tiny network, `device: auto`."""
+    sections = {
+        "datasets": ["chairs"],
+        "renders": ["views"],
+        "features": ["lifted"],
+        "methods": ["nearest"],
+    }
+    chosen = {
+        section: {name: small.CONFIG[section][name] for name in names}
+        for section, names in sections.items()
+    }
+    chair = {
+        "category": "chair",
+        "poses": {"aligned": "chairs"},
+        "sources": 2,
+        "methods": ["nearest"],
+    }
+    return {"seed": 0, "device": "auto", "offline": True, **chosen, "coseg": {"chair": chair}}
+
+
+@pytest.fixture
+def works(tmp_path, slurm):
+    """Two checkouts with the same configuration: one for the cluster, one for this machine alone."""
+    mirror = small.write_mirror(tmp_path / "mirror")
+    made = {}
+    for name in ("cluster", "local"):
+        root = harness.copy_repository(tmp_path / name / "checkout")
+        variables = environment_of(root) | {"SEMCORR_MIRROR": str(mirror)}
+        made[name] = ClusterWork(root, root, variables, cluster=slurm)
+        made[name].write_config(config())
+    return made["cluster"], made["local"]
+
+
+def test_the_chair(works):
+    work, local = works
+    run = work.submit(TARGET).end()
+    assert run.code == 0, run.text
+    jobs = work.jobs_of(run)
+    counts = {rule: sum(job["rule"] == rule for job in jobs) for rule in {j["rule"] for j in jobs}}
+    chunked = dict.fromkeys(("meshes", "truth", "render", "feature", "match"), 2)
+    assert counts == chunked | {
+        "fetch_asset": 1,
+        "score": 1,
+    }  # the table is made by Snakemake itself
+    for job in jobs:
+        is_gpu = job["rule"] == "feature"
+        assert job["JobState"] == "COMPLETED", job
+        assert job["Partition"] == ("gpu" if is_gpu else "cpu"), job
+        assert job.get("TresPerJob") == ("gres:gpu:1" if is_gpu else None), job
+        assert job["BatchHost"] == ("gpu1" if is_gpu else job["BatchHost"])
+    asked = {job["rule"]: (job["MinMemoryNode"], job["TimeLimit"]) for job in jobs}
+    assert asked["feature"] == ("8000M", "04:00:00")
+    assert asked["meshes"] == ("2000M", "00:30:00")
+
+    local.run(TARGET)
+    assert work.contents() == local.contents()
+    assert harness.verified_stores(work.results) > 0
+    scores = json.loads((work.folder / TARGET).read_text())["methods"]["nearest"]["aligned"]
+    assert scores["coverage"] == 1.0
+
+    again = work.submit("--dry-run", TARGET).end()
+    assert again.code == 0 and re.search("Nothing to be done", again.text), again.text
