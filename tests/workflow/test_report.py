@@ -29,6 +29,7 @@ def entries(archive):
 def test_all_tables_and_pictures_are_in_the_report(prepared, entries):
     walk = Walk(small.CONFIG, prepared.folder).everything()
     tables = {f"results/{t}/{e}.json" for t in TASKS for e in small.CONFIG[t]}
+    tables.add("results/figures/costs.csv")
     assert entries.keys() == {p for p in walk.signatures if p.endswith(".png")} | tables
 
 

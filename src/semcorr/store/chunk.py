@@ -24,6 +24,7 @@ from semcorr.store.items import (
 from semcorr.store.lock import FolderLock
 from semcorr.store.manifest import Manifest, Row, read_manifest
 from semcorr.store.pack import PackedReader, pack
+from semcorr.store.tally import TALLY
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,8 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
                 log.warning("%s: %s (%s)", item_id, error.reason, error.status)
                 save_failure(folder, item_id, error.status, error.reason)
                 failed += 1
+    TALLY.items += len(missing)
+    TALLY.failed += failed
     seconds = time.monotonic() - start
     log.info(
         "%d %ss (%d failed) in %.1f s, %.2f s/%s",

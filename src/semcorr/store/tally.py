@@ -1,0 +1,22 @@
+"""How many items this process has computed so far, for the record of what a job cost."""
+
+from dataclasses import dataclass
+
+# Counts only: nothing that is stored depends on them
+VERSION = 1
+
+
+@dataclass
+class Tally:
+    """Items computed by this process, without those that an earlier, killed job had finished.
+
+    Attributes:
+        items: computed, failed ones included.
+        failed: of them, rows of the manifest with a status other than ok.
+    """
+
+    items: int = 0
+    failed: int = 0
+
+
+TALLY = Tally()
