@@ -20,7 +20,7 @@ from semcorr.store.tally import TALLY
 
 ROOT = Path(__file__).parents[2]
 BENCHMARK = "s\th:m:s\tmax_rss\tio_in\tcpu_time\n2.5\t0:00:02\t100.0\t-\t2.0\n"
-WORK = "items\tfailed\tbytes\tfiles\tgpu_mb\n5\t1\t1000\t7\t512.0\n"
+WORK = "items\tfailed\titems_s\tcpu_s\tpeak_mb\tbytes\tfiles\tgpu_mb\n5\t1\t2.0\t2.25\t90\t1000\t7\t512.0\n"
 # Have no output: with a benchmark file Snakemake would think them done. The stage of `pair` keeps the
 # record itself; the others only read the manifests of what they collect
 OWN_RECORD = {"pair"}
@@ -79,11 +79,15 @@ def test_what_a_job_did_is_beside_what_was_measured_of_it(results):
     rows = {(r["stage"], r["chunk"]): r for r in read_costs(results)}
     assert len(rows) == 4
     done = {name: rows["meshes", "0"][name] for name in work_record.COLUMNS}
-    assert done == {"items": 5, "failed": 1, "bytes": 1000, "files": 7, "gpu_mb": 512}
-    assert all(rows["meshes", "1"][name] != rows["meshes", "1"][name] for name in done)
+    assert done == {"items": 5, "failed": 1, "items_s": 2, "cpu_s": 2.25, "peak_mb": 100,
+                    "bytes": 1000, "files": 7, "gpu_mb": 512}  # fmt: skip
+    only_ours = done.keys() - {"cpu_s", "peak_mb"}
+    assert all(rows["meshes", "1"][name] != rows["meshes", "1"][name] for name in only_ours)
+    assert rows["meshes", "1"]["cpu_s"] == 2.0
     total = by_stage(rows.values())["meshes"]
-    assert total == {"jobs": 2, "wall_s": 5.0, "cpu_s": 4.0, "peak_mb": 100.0, "gpu_mb": 512.0,
-                     "items": 5, "failed": 1, "bytes": 1000, "files": 7}  # fmt: skip
+    assert total == {"jobs": 2, "wall_s": 5.0, "cpu_s": 4.25, "peak_mb": 100.0, "gpu_mb": 512.0,
+                     "items": 5, "failed": 1, "items_s": 2, "bytes": 1000,
+                     "files": 7}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["", "items\n", "items\tbytes\nmany\t\n", "\0"])
@@ -91,7 +95,8 @@ def test_a_damaged_record_counts_as_unknown(results, text):
     (results / "costs/meshes/chairs/0.work.tsv").write_text(text)
     row = next(r for r in read_costs(results) if (r["stage"], r["chunk"]) == ("meshes", "0"))
     assert row["wall_s"] == 2.5
-    assert all(row[name] != row[name] for name in work_record.COLUMNS)
+    assert row["cpu_s"] == 2.0
+    assert all(row[name] != row[name] for name in ("items", "bytes", "files", "gpu_mb"))
     assert by_stage([row])["meshes"]["items"] == 0
 
 
@@ -150,6 +155,7 @@ def write_squares(job):
 def no_tally(monkeypatch):
     monkeypatch.setattr(TALLY, "items", 0)
     monkeypatch.setattr(TALLY, "failed", 0)
+    monkeypatch.setattr(TALLY, "seconds", 0.0)
 
 
 def test_a_job_writes_what_it_did(tmp_path, no_tally, monkeypatch):
@@ -159,6 +165,8 @@ def test_a_job_writes_what_it_did(tmp_path, no_tally, monkeypatch):
     (row,) = csv.DictReader(io.StringIO(path.read_text()), delimiter="\t")
     stored = [p for p in (tmp_path / "voxels").rglob("*") if p.is_file()]
     assert (row["items"], row["failed"]) == ("3", "1")
+    assert 0 < float(row["items_s"]) < 60
+    assert float(row["cpu_s"]) > 0 and 10 < float(row["peak_mb"]) < 100_000
     assert int(row["files"]) == len(stored)
     assert int(row["bytes"]) == sum(p.stat().st_size for p in stored)
 

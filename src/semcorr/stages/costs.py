@@ -22,12 +22,13 @@ MEASURED = {
     "io_in": "read_mb",
     "io_out": "written_mb",
 }
-NUMBERS = (*MEASURED.values(), *work_record.COLUMNS)
+NUMBERS = tuple(dict.fromkeys((*MEASURED.values(), *work_record.COLUMNS)))
 SCHEMA = pa.schema(
     [("stage", pa.string()), ("variant", pa.string()), ("chunk", pa.string())]
     + [(name, pa.float64()) for name in NUMBERS]
 )
-SUMMED = ("wall_s", "cpu_s", "items", "failed", "bytes", "files")
+_UNKNOWN = float("nan")
+SUMMED = ("wall_s", "cpu_s", "items", "failed", "items_s", "bytes", "files")
 LARGEST = ("peak_mb", "gpu_mb")
 # Of the table for readers: sums, then what one item took
 PER_ITEM = {"wall_s_per_item": "wall_s", "cpu_s_per_item": "cpu_s", "bytes_per_item": "bytes"}
@@ -36,9 +37,10 @@ PER_ITEM = {"wall_s_per_item": "wall_s", "cpu_s_per_item": "cpu_s", "bytes_per_i
 def read_costs(results: Path) -> list[dict]:
     """Return one row per job: stage, variant, chunk and NUMBERS (NaN = unknown).
 
-    wall_s, cpu_s, peak_mb (resident, children included), read_mb and written_mb are Snakemake's
-    measurements; items and failed (computed by this job), bytes and files (of its outputs) and gpu_mb
-    are our own.
+    wall_s, read_mb and written_mb are Snakemake's measurements; cpu_s and peak_mb (children included)
+    the larger of its and ours, since it looks only now and then; items and failed (computed by this job),
+    items_s (what they took without start and packing), bytes and files (of its outputs) and gpu_mb are
+    our own.
     """
     rows = []
     root = Path(results) / "costs"
@@ -50,7 +52,9 @@ def read_costs(results: Path) -> list[dict]:
         work = (_records(path.with_suffix(work_record.SUFFIX)) or [{}])[-1]
         for record in _records(path):
             numbers = {new: _number(record.get(old)) for old, new in MEASURED.items()}
-            numbers |= {name: _number(work.get(name)) for name in work_record.COLUMNS}
+            for name in work_record.COLUMNS:
+                found = (_number(work.get(name)), numbers.get(name, _UNKNOWN))
+                numbers[name] = max((n for n in found if n == n), default=_UNKNOWN)
             rows.append(place | numbers)
     return rows
 
@@ -107,7 +111,7 @@ def _number(text: str | None) -> float:
     try:
         return float(text)
     except (TypeError, ValueError):
-        return float("nan")  # "-" and "NA": the job was too short to be measured
+        return _UNKNOWN  # "-" and "NA": the job was too short to be measured
 
 
 def _known(value: float) -> float:

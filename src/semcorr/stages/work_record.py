@@ -1,5 +1,10 @@
-"""What a job did, beside what Snakemake measures of it: items, bytes and files written, GPU memory."""
+"""What a job did, beside what Snakemake measures of it: items, bytes and files written, GPU memory.
 
+CPU time and peak memory, too: Snakemake looks at a process twice a second at first, then every 30 s, and
+what comes after the last look is missing in its numbers.
+"""
+
+import resource
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,8 +15,10 @@ from semcorr.store.tally import TALLY
 # Another column changes no result
 VERSION = 1
 MEGABYTE = 2**20
+# Of `ru_maxrss` on Linux, the only system that the workflow runs on
+RSS_UNIT = 1024
 SUFFIX = ".work.tsv"
-COLUMNS = ("items", "failed", "bytes", "files", "gpu_mb")
+COLUMNS = ("items", "failed", "items_s", "cpu_s", "peak_mb", "bytes", "files", "gpu_mb")
 
 
 def record_path(log: Path) -> Path | None:
@@ -31,9 +38,17 @@ def write_work_record(path: Path, outputs: Iterable[Path]) -> None:
         outputs: files and folders that the job wrote; their sizes are added up.
     """
     sizes = [size for output in outputs for size in _sizes(Path(output))]
-    values = (TALLY.items, TALLY.failed, sum(sizes), len(sizes), round(gpu_mb(), 1))
+    done = (TALLY.items, TALLY.failed, round(TALLY.seconds, 4))
+    values = (*done, *cpu_and_peak(), sum(sizes), len(sizes), round(gpu_mb(), 1))
     lines = ("\t".join(COLUMNS), "\t".join(str(value) for value in values))
     write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+
+def cpu_and_peak() -> tuple[float, float]:
+    """Return CPU time (s) of this process and its ended children, and the peak (MB) of the largest."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peak = max(u.ru_maxrss for u in used) * RSS_UNIT / MEGABYTE
+    return round(sum(u.ru_utime + u.ru_stime for u in used), 4), round(peak, 1)
 
 
 def gpu_mb() -> float:

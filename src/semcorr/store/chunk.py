@@ -124,6 +124,7 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
         return
     start, failed = time.monotonic(), 0
     with prepare(missing) as compute:
+        ready = time.monotonic()
         for item_id in tqdm(missing, unit=unit, desc=str(job.store.parent), mininterval=2):
             try:
                 save_item(folder, item_id, compute(item_id))
@@ -131,6 +132,7 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
                 log.warning("%s: %s (%s)", item_id, error.reason, error.status)
                 save_failure(folder, item_id, error.status, error.reason)
                 failed += 1
+        TALLY.seconds += time.monotonic() - ready
     TALLY.items += len(missing)
     TALLY.failed += failed
     seconds = time.monotonic() - start

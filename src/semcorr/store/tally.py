@@ -13,10 +13,12 @@ class Tally:
     Attributes:
         items: computed, failed ones included.
         failed: of them, rows of the manifest with a status other than ok.
+        seconds: that the items took, without what came before (start, networks) and after (packing).
     """
 
     items: int = 0
     failed: int = 0
+    seconds: float = 0.0
 
 
 TALLY = Tally()
