@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-# Counts only: nothing that is stored depends on them
-VERSION = 1
-
 
 @dataclass
 class Tally:
