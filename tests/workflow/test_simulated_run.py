@@ -5,8 +5,13 @@ changes below is written by hand, job by job; test_rerun_contract.py computes th
 `benchmarks/scale.py --execute` runs the same over ten thousand objects.
 """
 
+import csv
 import json
+import runpy
 import shutil
+import subprocess
+import sys
+import zipfile
 from dataclasses import dataclass, field
 
 import harness
@@ -17,6 +22,7 @@ from simulation import CHUNKS, NUMBERS, SOURCE, TARGET, chunk_of, config, uid_of
 from semcorr.stages.costs import by_stage, read_costs
 from semcorr.store.pack import MAX_FILES
 
+COSTS = "results/figures/costs.csv"
 HOME = chunk_of(SOURCE, CHUNKS)
 OTHER = 1 - HOME
 # numbers of objects that are not there yet, by chunk
@@ -33,7 +39,7 @@ def simulated(environment, server, tmp_path_factory):
     work = harness.Work(place / "work", repository, environment, server)
     simulation.write_list(work.folder / "many.csv", NUMBERS)
     work.write_config(config())
-    work.run(TARGET)
+    work.run(TARGET, COSTS)
     return work
 
 
@@ -68,6 +74,46 @@ def test_stores_have_few_files_and_every_job_says_what_it_did(simulated):
         path.is_file() and path.name != ".snakemake_timestamp"  # written after the job
         for path in (simulated.results / "meshes").rglob("*")
     )
+
+
+def test_the_report_holds_the_sums_of_costs_and_needs_no_network(simulated, tmp_path):
+    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9")
+    work = harness.Work(simulated.folder, simulated.repository, simulated.environment | nowhere)
+    work.run(TARGET, COSTS, "--report", str(tmp_path / "report.zip"), cores=1)
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("costs.csv"))
+        text = archive.read(name).decode()
+    assert text == (simulated.folder / COSTS).read_text()
+    rows = {row["stage"]: row for row in csv.DictReader(text.splitlines())}
+    jobs_of = {"matches": 2 * CHUNKS} | dict.fromkeys(("raw", "meshes", "renders"), CHUNKS)
+    for stage, number in jobs_of.items():
+        row = rows[stage]
+        assert int(row["jobs"]) == number
+        assert float(row["wall_s"]) > 0 and float(row["cpu_s"]) > 0 and float(row["peak_mb"]) > 10
+        each = float(row["cpu_s"]) / float(row["items"])
+        assert float(row["cpu_s_per_item"]) == pytest.approx(each, rel=1e-3)
+
+
+SCALE = harness.ROOT / "benchmarks/scale"
+
+
+def test_the_cost_model_is_read_from_a_run(simulated, tmp_path):
+    """What `benchmarks/scale` predicts for as many objects is what this run has cost."""
+    command = [sys.executable, str(SCALE / "stage_costs.py"), str(simulated.results)]
+    text = subprocess.run(
+        command, env=simulated.variables(), capture_output=True, text=True, check=True
+    ).stdout
+    (tmp_path / "table.csv").write_text(text)
+    model = runpy.run_path(str(SCALE / "stage_costs.py"))["read_table"](tmp_path / "table.csv")
+    spent = by_stage(read_costs(simulated.results))
+    for stage, variants in {"meshes": [""], "matches": METHODS, "features": ["lifted"]}.items():
+        rows = [model[stage, variant] for variant in variants]
+        predicted = sum(
+            r["items"] * r["cpu_s_per_item"] + r["jobs"] * r["cpu_s_per_job"] for r in rows
+        )
+        assert predicted == pytest.approx(spent[stage]["cpu_s"], rel=0.01)
+        stored = sum(r["items"] * r["bytes_per_item"] for r in rows)
+        assert stored == pytest.approx(spent[stage]["bytes"], rel=0.01)
 
 
 # -- the table of changes ---------------------------------------------------------------------
