@@ -31,7 +31,7 @@ TORCH_FROM := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)),--find-links,-
 RENDER_CONFIG = $(if $(filter blender,$(RENDER)),,--config "$$($(PYTHON) setup/render_override.py $(RENDER))")
 
 .PHONY: help announce env env-blender shared-libraries blender-or-raycast demo test test-cluster lint \
-	tiny-weights benchmarks clean browser viewer
+	tiny-weights benchmarks scale clean browser viewer
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,10 @@ tiny-weights: env  ## train the tiny networks and copy them to resources/weights
 
 benchmarks: env  ## speed ratios against the reference formulations
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
+
+scale: env  ## planning of 10 000 to 800 000 objects, and a run of 10 000 over stages that compute nothing
+	$(PYTHON) benchmarks/scale/plan.py
+	$(PYTHON) benchmarks/scale/execute.py
 
 clean:  ## remove what was computed, not the environments
 	rm -rf results .snakemake .pytest_cache .ruff_cache

@@ -60,7 +60,12 @@ class Plan:
     def members(self, stage: str, dataset: str, chunk: str) -> list[list[str]]:
         """Return the `members` parameter: sorted [id, digest of the columns that the stage reads]."""
         columns = COLUMNS.get(stage, ())
-        return [[m.id, m.digest(columns)] for m in self.chunks(dataset).get(int(chunk), [])]
+
+        def rows() -> list[list[str]]:
+            return [[m.id, m.digest(columns)] for m in self.chunks(dataset).get(int(chunk), [])]
+
+        # most stages read no column, and share one list: of a million rows it is not small
+        return self._once(("members", columns, dataset, int(chunk)), rows)
 
     def files(self, stage: str, dataset: str, chunk: str) -> list[str]:
         """Return the files of a chunk's items that are there: meshes and what they name, or labels."""

@@ -20,7 +20,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("Snakefile", "slurm", "workflow", "envs", "profiles", "src", "resources", "config")
 # Results that hold what a run cost or said, not what it found
-UNSTABLE = ("costs", "logs", "costs.parquet", "check.json", "figures/costs.png")
+UNSTABLE = (
+    "costs",
+    "logs",
+    "costs.parquet",
+    "check.json",
+    "figures/costs.png",
+    "figures/costs.csv",
+)
 # Variables of the person who runs the tests that would change what the workflow does
 FORGOTTEN = ("SEMCORR_", "SNAKEMAKE_", "SLURM", "HF_", "PYTHONSTARTUP", "CUDA_")
 

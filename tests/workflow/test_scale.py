@@ -10,62 +10,32 @@ import time
 from pathlib import Path
 
 import harness
+import simulation
 import small
+import yaml
 
-CONFIG = {
-    "datasets": {
-        "many": {
-            "kind": "procedural",
-            "category": "chair",
-            "count": 10_000,
-            "seed": 5,
-            "chunks": 300,
-        }
-    },
-    "renders": {"views": {"rig": "fibonacci", "views": 3, "backend": "raycast"}},
-    "voxels": {"s32": {"resolution": 32}},
-    "features": {
-        "lifted": {
-            "kind": "lifted",
-            "backbone": "tiny_vit",
-            "weights": "dinov2_vits14",
-            "render": "views",
-            "size": 112,
-            "layers": {"norm": 1.0},
-        }
-    },
-    "methods": {
-        "spatial": {"matcher": "spatial"},
-        "guided": {"matcher": "guided", "feature": "lifted"},
-    },
-    "coseg": {
-        "large": {
-            "category": "chair",
-            "poses": {"aligned": "many"},
-            "sources": 2,
-            "methods": ["spatial", "guided"],
-        }
-    },
-}
-LIMIT_S = 30
+PRESET = harness.ROOT / "config/presets/objaverse_lvis.yaml"
+OBJECTS = 10_000
+LIMIT_S, LIMIT_JOBS = 30, 600
 
 
-def test_a_dry_run_of_10_000_objects_in_300_chunks(repository, tmp_path):
-    """All of it, meshes to table, in one process; CPU time, since other work may share the machine."""
+def test_the_preset_plans_10_000_objects_in_few_jobs(repository, tmp_path):
+    """Downloads to table, in one process; CPU time, since other work may share the machine."""
     work = harness.Work(tmp_path / "work", repository)
-    work.write_config(CONFIG)
-    targets = [f"results/voxels/s32/many/{chunk}.json" for chunk in range(300)]
-    arguments = ["all", *targets, "--dry-run", "--quiet", "rules"]
+    work.write_config((harness.ROOT / "config/config.yaml").read_text())
+    simulation.write_list(work.folder / "objaverse_chairs.csv", range(OBJECTS))
+    target = "results/coseg/objaverse_chairs.json"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    run = work.run(*arguments)
+    run = work.run(target, "--configfile", str(PRESET), "--dry-run", "--quiet", "rules")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     wall = time.monotonic() - start
     sys.stdout.write(f"dry run: {cpu:.1f} s of CPU, {wall:.1f} s of wall time\n")
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.text, re.MULTILINE))
-    for rule in ("meshes", "truth", "render", "voxels", "feature"):
-        assert jobs[rule] == "300", run.text
-    assert jobs["match"] == "600"
+    jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", run.text, re.MULTILINE)}
+    chunks = yaml.safe_load(PRESET.read_text())["datasets"]["objaverse_chairs"]["chunks"]
+    assert [jobs[rule] for rule in ("raw", "meshes", "truth", "render", "feature")] == [chunks] * 5
+    assert jobs["match"] == 2 * chunks
+    assert jobs["total"] < LIMIT_JOBS
     assert cpu < LIMIT_S
 
 

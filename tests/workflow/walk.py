@@ -69,7 +69,7 @@ class Walk:
             for experiment in getattr(self.config, task):
                 self.figures(task, experiment)
         tables = [self.table(t, e) for t in TASKS for e in getattr(self.config, t)]
-        self.node(["figures/costs.png"], [], tables)
+        self.node(["figures/costs.png", "figures/costs.csv"], [], tables)
         for model in self.config.models:
             self.weights(model)
             self.node([f"figures/models/{model}.png"], [], [f"results/models/{model}/model.json"])

@@ -23,7 +23,7 @@ rule part_sheets:
             labels={"experiment": "{experiment}", "pose": "{pose}", "what": "maps"},
         ),
     log:
-        "results/logs/figures/{task}/{experiment}/{pose}.log",
+        "results/logs/figures/{task}/{experiment}/{pose}/sheets.log",
     benchmark:
         "results/costs/figures/{task}/{experiment}/{pose}/sheets.tsv"
     wildcard_constraints:
@@ -122,6 +122,12 @@ rule cost_chart:
             category="Costs",
             labels={"experiment": "all", "what": "time"},
         ),
+        table=report(
+            "results/figures/costs.csv",
+            caption="../report/cost_table.rst",
+            category="Costs",
+            labels={"experiment": "all", "what": "sums"},
+        ),
     log:
         "results/logs/figures/costs.log",
     benchmark:
@@ -132,7 +138,7 @@ rule cost_chart:
     params:
         code=code("cost_chart"),
     message:
-        "time by stage"
+        "time and memory by stage"
     script:
         "../scripts/cost_chart.py"
 

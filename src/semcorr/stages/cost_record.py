@@ -3,17 +3,13 @@
 For `pair`: a rule with a benchmark file would not run a second time.
 """
 
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from semcorr.stages.work_record import cpu_and_peak
 from semcorr.store.files import write_bytes
-
-# A kilobyte on Linux, the only system that the workflow runs on
-RSS_UNIT = 1024
-MEGABYTE = 2**20
 
 
 @contextmanager
@@ -22,9 +18,9 @@ def cost_record(path: Path) -> Iterator[None]:
 
     The peak is that of the process so far: of several blocks, the later ones may have needed less.
     """
-    wall, cpu = time.monotonic(), time.process_time()
+    wall, (cpu, _) = time.monotonic(), cpu_and_peak()
     yield
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / MEGABYTE
-    values = (time.monotonic() - wall, time.process_time() - cpu, peak)
+    cpu_now, peak = cpu_and_peak()
+    values = (time.monotonic() - wall, cpu_now - cpu, peak)
     row = "\t".join(f"{value:.4f}" for value in values)
     write_bytes(Path(path), f"s\tcpu_time\tmax_rss\n{row}\n".encode())

@@ -15,6 +15,7 @@ from typing import Any
 
 from semcorr.errors import UserError
 from semcorr.stages.logs import logging_to
+from semcorr.stages.work_record import record_path, write_work_record
 from semcorr.store.chunk import ChunkJob
 from semcorr.store.files import sha256_file
 from semcorr.store.lock import end_if_orphaned_before_writing
@@ -136,8 +137,11 @@ def run_rule(rule: Any, main: Callable[[StageJob], None]) -> None:
         config=dict(rule.config),
         runtime=Runtime.from_config(rule.config, rule.threads),
     )
-    with logging_to(Path(str(rule.log[0])) if rule.log else None):
+    log_path = Path(str(rule.log[0])) if rule.log else None
+    with logging_to(log_path):
         _run(main, job)
+    if log_path and (record := record_path(log_path)):
+        write_work_record(record, job.outputs.values())
 
 
 def run_alone(main: Callable[[StageJob], None], description: str) -> None:

@@ -128,12 +128,12 @@ class PosePairs:
     def sites(self, item_id: str) -> Sites:
         """Return the sites of a shape."""
         if item_id not in self._sites:
-            self._sites[item_id] = sites_of(_find(self.meshes, item_id, SITE_ARRAYS))
+            self._sites[item_id] = sites_of(_find(self._mesh_readers, item_id, SITE_ARRAYS))
         return self._sites[item_id]
 
     def mesh(self, item_id: str) -> Mesh:
         """Return the mesh of a shape with its appearance; not kept, textures are large."""
-        return from_arrays(_find(self.meshes, item_id))
+        return from_arrays(_find(self._mesh_readers, item_id))
 
     def truth_failure(self, item_id: str) -> str | None:
         """Return `status: reason` of a shape whose ground truth failed; None when it was read."""
@@ -143,6 +143,14 @@ class PosePairs:
         return None if row.status == "ok" else f"{row.status}: {row.reason}"
 
     @cached_property
+    def _mesh_readers(self) -> dict[str, ChunkReader]:
+        return _by_id(self.meshes)
+
+    @cached_property
+    def _truth_readers(self) -> dict[str, ChunkReader]:
+        return _by_id(self.truth)
+
+    @cached_property
     def _truth_rows(self) -> dict[str, Row]:
         return {row.id: row for reader in self.truth for row in reader.manifest.rows}
 
@@ -150,14 +158,18 @@ class PosePairs:
         """Return the ground truth of a shape; None when it could not be read."""
         if item_id not in self._truth:
             try:
-                self._truth[item_id] = truth_from_arrays(_find(self.truth, item_id))
+                self._truth[item_id] = truth_from_arrays(_find(self._truth_readers, item_id))
             except ItemError:
                 self._truth[item_id] = None
         return self._truth[item_id]
 
 
-def _find(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
-    for reader in readers:
-        if item_id in reader.manifest.by_id:
-            return reader.read(item_id, names)
-    raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")
+def _by_id(readers: list[ChunkReader]) -> dict[str, ChunkReader]:
+    # one look-up an item: a walk over all chunks for each is quadratic in the size of the set
+    return {row.id: reader for reader in readers for row in reader.manifest.rows}
+
+
+def _find(readers: dict[str, ChunkReader], item_id: str, names=None) -> Arrays:
+    if item_id not in readers:
+        raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")
+    return readers[item_id].read(item_id, names)

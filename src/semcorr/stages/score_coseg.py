@@ -52,12 +52,16 @@ def labelled_pairs(
     """
     names = part_names(pairs)
     labels: dict[str, np.ndarray | None] = {}
-    for source, target, arrays in pairs.pairs(only):
+    wanted = set()  # no map is read of the many targets without labels that a large set has
+    for source, target, *_ in pairs.rows():
+        if only is not None and (source, target) not in only:
+            continue
         for item_id in (source, target):
             if item_id not in labels:
                 labels[item_id] = shape_labels(pairs, item_id, names)
-        if labels[source] is None or labels[target] is None:
-            continue
+        if labels[source] is not None and labels[target] is not None:
+            wanted.add((source, target))
+    for source, target, arrays in pairs.pairs(wanted):
         sites = pairs.sites(target)
         predicted = None
         if arrays is not None:

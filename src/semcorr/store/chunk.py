@@ -24,6 +24,7 @@ from semcorr.store.items import (
 from semcorr.store.lock import FolderLock
 from semcorr.store.manifest import Manifest, Row, read_manifest
 from semcorr.store.pack import PackedReader, pack
+from semcorr.store.tally import TALLY
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
         return
     start, failed = time.monotonic(), 0
     with prepare(missing) as compute:
+        ready = time.monotonic()
         for item_id in tqdm(missing, unit=unit, desc=str(job.store.parent), mininterval=2):
             try:
                 save_item(folder, item_id, compute(item_id))
@@ -130,6 +132,9 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
                 log.warning("%s: %s (%s)", item_id, error.reason, error.status)
                 save_failure(folder, item_id, error.status, error.reason)
                 failed += 1
+        TALLY.seconds += time.monotonic() - ready
+    TALLY.items += len(missing)
+    TALLY.failed += failed
     seconds = time.monotonic() - start
     log.info(
         "%d %ss (%d failed) in %.1f s, %.2f s/%s",

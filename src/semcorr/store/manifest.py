@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Manifest:
         """Ids of the items that are there, in the order of the store's item axis."""
         return [row.id for row in self.rows if row.status == "ok"]
 
-    @property
+    @cached_property
     def by_id(self) -> dict[str, Row]:
         """Rows by item id."""
         return {row.id: row for row in self.rows}

@@ -1,0 +1,153 @@
+"""What planning a large set costs: time, memory, jobs; and what the set itself would, by measured costs.
+
+    python benchmarks/scale/plan.py [OBJECTS:CHUNKS ...]
+
+A dry run of `results/coseg/objaverse_chairs.json` of the preset, from an empty folder, over a list of so many
+made-up objects: nothing is computed, and nothing of the workflow is replaced. Times are CPU time of the one
+process. Files and node hours come from `stage_costs.csv`.
+"""
+
+import argparse
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage_costs import read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/workflow"))
+
+import simulation  # noqa: E402
+
+PRESET = "config/presets/objaverse_lvis.yaml"
+TARGET = "results/coseg/objaverse_chairs.json"
+# objects and chunks: those of the preset, then as many objects a chunk, then twice as many
+SIZES = ("10000:80", "100000:800", "800000:3200")
+# rule -> (folder under results, variants there that the preset uses)
+STAGES = {
+    "raw": ("raw", [""]),
+    "meshes": ("meshes", [""]),
+    "truth": ("truth", [""]),
+    "render": ("renders", ["rig18"]),
+    "feature": ("features", ["lifted_dinov2_s"]),
+    "match": ("matches", ["spatial", "guided_dinov2_s"]),
+}
+# Log, costs and record of a job's work; the manifest; folders of the store are inodes, too
+FILES_BESIDE_A_STORE = 4
+# Rules that are submitted as arrays where the profile's lines for it are used, and tasks of one array
+ARRAYS = ("raw", "meshes", "truth", "feature", "match")
+ARRAY_LIMIT = 50
+# Runs where Snakemake runs
+LOCAL = ("table", "total")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A dry run: CPU and wall time (s), peak memory (MB), jobs by rule."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+    jobs: dict[str, int]
+
+
+def snakemake(folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile") -> Planned:
+    """Run Snakemake in a folder; stop this program if it fails."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "2"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SEMCORR_")}
+    environment["PYTHONPATH"] = str(snakefile.parent / "src")
+    start = time.monotonic()
+    with tempfile.TemporaryFile("w+") as text:
+        process = subprocess.Popen(
+            [*command, *arguments], cwd=folder, env=environment, stdout=text, stderr=text
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        text.seek(0)
+        said = text.read()
+    if process.returncode:
+        raise SystemExit(f"{said[-3000:]}\nsnakemake ended with {process.returncode}")
+    return Planned(
+        used.ru_utime + used.ru_stime,
+        time.monotonic() - start,
+        used.ru_maxrss / 1024,
+        {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)},
+    )
+
+
+def options(chunks: int) -> list[str]:
+    """Return the words after the target: the preset with so many chunks."""
+    keys = f"datasets={{objaverse_chairs: {{chunks: {chunks}}}}}"
+    return ["--configfile", str(ROOT / PRESET), "--config", keys, "device=cpu"]
+
+
+def prepare(folder: Path, objects: int) -> None:
+    """Write what a checkout has beside its Snakefile, and the list of objects."""
+    shutil.copytree(ROOT / "config", folder / "config")
+    simulation.write_list(folder / "objaverse_chairs.csv", range(objects))
+
+
+def plan(objects: int, chunks: int) -> Planned:
+    """Dry run of everything up to the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder), objects)
+        return snakemake(Path(folder), TARGET, "-n", "-q", "rules", *options(chunks))
+
+
+def submissions(jobs: dict[str, int]) -> int:
+    """Return the number of calls of sbatch with arrays of ARRAYS."""
+    submitted = {rule: n for rule, n in jobs.items() if rule not in LOCAL}
+    return sum(math.ceil(n / ARRAY_LIMIT) if r in ARRAYS else n for r, n in submitted.items())
+
+
+def predicted(objects: int, chunks: int) -> dict[str, dict[str, float]]:
+    """Return {rule: core hours, GB and files} of one experiment with one source."""
+    costs = read_table()
+    found = {}
+    for rule, (stage, variants) in STAGES.items():
+        rows = [costs[stage, variant] for variant in variants]
+        seconds = sum(objects * r["cpu_s_per_item"] + chunks * r["cpu_s_per_job"] for r in rows)
+        found[rule] = {
+            "hours": seconds / 3600,
+            "minutes_a_job": seconds / 60 / chunks / len(rows),
+            "gb": sum(objects * r["bytes_per_item"] for r in rows) / 1e9,
+            "files": sum(chunks * (r["files_per_job"] + FILES_BESIDE_A_STORE) for r in rows),
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sizes", nargs="*", default=SIZES, metavar="OBJECTS:CHUNKS")
+    sizes = [tuple(map(int, size.split(":"))) for size in parser.parse_args().sizes]
+    print(
+        "| objects | chunks | jobs | planning, CPU s | wall s | peak MB | calls of sbatch | files | TB |"
+        " core hours |"
+    )
+    print("|---" * 10 + "|")
+    for objects, chunks in sizes:
+        found, stages = plan(objects, chunks), predicted(objects, chunks).values()
+        sums = [sum(stage[name] for stage in stages) for name in ("files", "gb", "hours")]
+        print(
+            f"| {objects} | {chunks} | {found.jobs['total']} | {found.cpu_s:.1f} | {found.wall_s:.1f} |"
+            f" {found.peak_mb:.0f} | {submissions(found.jobs)} | {sums[0]:.0f} | {sums[1] / 1e3:.2f} |"
+            f" {sums[2]:.0f} |",
+            flush=True,
+        )
+    print("\n| stage | " + " | ".join(f"{n} objects, h | a job, min" for n, _ in sizes) + " |")
+    print("|---" * (1 + 2 * len(sizes)) + "|")
+    for rule in STAGES:
+        cells = [predicted(*size)[rule] for size in sizes]
+        text = " | ".join(f"{cell['hours']:.1f} | {cell['minutes_a_job']:.0f}" for cell in cells)
+        print(f"| `{rule}` | {text} |")
+
+
+if __name__ == "__main__":
+    main()
