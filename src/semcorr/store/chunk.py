@@ -166,13 +166,21 @@ def _pack(job: ChunkJob) -> Manifest:
         attributes,
     )
     sync_tree(packed)  # the manifest must never be all that a power cut leaves
-    job.manifest.unlink(missing_ok=True)
-    shutil.rmtree(job.store, ignore_errors=True)
-    packed.rename(job.store)
-    sync(job.store.parent)
-    manifest.write(job.manifest)
+    _put_in_place(job, packed, manifest)
     shutil.rmtree(folder, ignore_errors=True)
     return manifest
+
+
+def _put_in_place(job: ChunkJob, packed: Path, manifest: Manifest) -> None:
+    # Two writers of other configurations hold other part folders: together they could leave the store of
+    # one with the manifest of the other
+    with FolderLock(job.store.with_name(f".{job.store.stem}.swap")) as lock:
+        job.manifest.unlink(missing_ok=True)
+        shutil.rmtree(job.store, ignore_errors=True)
+        packed.rename(job.store)
+        sync(job.store.parent)
+        manifest.write(job.manifest)
+        lock.folder.rmdir()
 
 
 @contextmanager
