@@ -12,7 +12,7 @@ from semcorr.errors import ItemError
 from semcorr.geometry.formats import gltf, obj, off, ply, stl
 from semcorr.geometry.formats.source import HARD_LIMIT, Source
 from semcorr.geometry.mesh import Mesh
-from semcorr.geometry.sampling import is_degenerate
+from semcorr.geometry.sampling import degenerate_faces
 
 PARSERS: dict[str, Callable[[Source], Mesh]] = {
     ".glb": gltf.parse,
@@ -147,5 +147,5 @@ def _check_shape(source: Source, mesh: Mesh) -> None:
     extent = float(np.ptp(used, axis=0).max())
     if extent <= max(MIN_EXTENT, MIN_RELATIVE_EXTENT * largest):
         raise source.error(f"has no extent: its longest side is {extent:.3g}")
-    if is_degenerate(mesh.triangles).all():
+    if degenerate_faces(mesh).all():
         raise source.error(f"has no area: all {len(mesh.faces)} faces are degenerate")
