@@ -142,6 +142,8 @@ OPERATIONAL = {
     "accept_licences": ["trellis_ss_enc"],
     "min_coverage": 0.5,
     "blender": "/opt/blender/blender",
+    "scratch": "/tmp",
+    "keep_renders": False,
     # of meshes on request: test_exports.py
     "exports": {"texture_size": 64, "colourings": ["rainbow"]},
     # features, methods and scores of a target of its own: test_sweep.py

@@ -16,11 +16,13 @@ from semcorr.datasets.members import Member
 from semcorr.datasets.objaverse import RAW_RAGGED, raw_arrays, record_of
 from semcorr.datasets.objaverse_fetch import Asked, Outcome, fetch_all
 from semcorr.datasets.objaverse_source import Place
+from semcorr.datasets.xl_identifiers import SOURCES
 from semcorr.errors import ItemError
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkJob, ChunkReader, Compute, write_chunk
 from semcorr.store.items import Arrays
 from semcorr.store.lock import FolderLock
+from semcorr.store.shared import shared_chunk
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ def main(job: StageJob) -> None:
     partial = store.with_name(f".{store.stem}.partial")
     with FolderLock(partial):  # a writer with another list must not find it gone
         kept = Kept(store.with_name(f".{store.stem}.kept"))
-        write_chunk(_chunk_job(job), _preparation(job, partial, kept), unit="object")
+        described = _chunk_job(job)
+        shared = shared_chunk("raw", described.key, *_addresses(job))
+        write_chunk(described, _preparation(job, partial, kept), unit="object", shared=shared)
         kept.replace(store, job.outputs["manifest"])
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -70,6 +74,12 @@ def _preparation(job: StageJob, partial: Path, kept: "Kept"):
         yield lambda item_id: _arrays(members[item_id], outcomes.get(item_id), kept)
 
     return prepare
+
+
+def _addresses(job: StageJob) -> list[str]:
+    # where files come from is no parameter of the rule, but says what they are
+    entry = job.config["datasets"][job.wildcards["dataset"]]
+    return [str(entry[name]) for name in ("url", *SOURCES) if name in entry]
 
 
 def _chunk_job(job: StageJob) -> ChunkJob:
