@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
-from objaverse_site import PREFIX, Site, Trouble, glb
+from objaverse_site import PREFIX, Trouble, glb
 
 from semcorr.assets.download import Patience, TransientError
 from semcorr.assets.sources import address_of
@@ -16,16 +16,6 @@ from semcorr.errors import ItemError, UserError
 QUICK = Patience(connect=2, read=0.5, attempts=3, backoff=0.01, longest_wait=0.02)
 BODY = glb(padding=40_000)
 SHA = hashlib.sha256(BODY).hexdigest()
-
-
-@pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
-    yield site
-    site.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import csv
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from objaverse_site import Site, uid_of
+from objaverse_site import uid_of
 from test_xl_identifiers import COMMIT, GITHUB, PACKAGE, THING
 
 from semcorr.datasets import members as item_lists
@@ -22,16 +22,6 @@ HOSTS = {
     "smithsonian": "https://3d-api.si.edu",
     "sketchfab": "https://huggingface.co/datasets/allenai/objaverse/resolve/main",
 }
-
-
-@pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
-    yield site
-    site.close()
 
 
 def annotate(tmp_path, source, rows, columns=None):

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from objaverse_site import Site, Trouble, glb, uid_of
+from objaverse_site import Trouble, glb, uid_of
 
 from semcorr.assets.download import TransientError
 from semcorr.datasets import members as item_lists
@@ -19,16 +19,6 @@ from semcorr.stages import meshes, raw, truth
 from semcorr.stages.job import Runtime, StageJob
 from semcorr.store.chunk import ChunkReader, retry_failed
 from semcorr.store.manifest import read_manifest
-
-
-@pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
-    yield site
-    site.close()
 
 
 class Set:

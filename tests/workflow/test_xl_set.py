@@ -6,8 +6,7 @@ import json
 import harness
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
-from objaverse_site import Site, Trouble, glb, uid_of
+from objaverse_site import Trouble, glb, uid_of
 
 from semcorr.datasets.xl_identifiers import id_of, parse
 from semcorr.stages.objaverse_xl_list import command_line
@@ -46,16 +45,6 @@ OBJECTS = {
     PACKAGE: (glb((1, 2, 1)), "ok", "ok"),
     MODEL: (glb((2, 1, 1)), "ok", "ok"),
 }
-
-
-@pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
-    yield site
-    site.close()
 
 
 def serve(site, folder):

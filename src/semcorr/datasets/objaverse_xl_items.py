@@ -13,13 +13,13 @@ from functools import lru_cache
 from typing import Any
 
 from semcorr.datasets.members import Member, expanded, truth_below
-from semcorr.datasets.object_list import read_csv, wrong_hash
+from semcorr.datasets.object_list import UID, read_csv, wrong_hash
 from semcorr.datasets.xl_identifiers import Identifier, id_of, parse
 
 COMMAND = "python -m semcorr.stages.objaverse_xl_list"
 # What semcorr.geometry.reader reads, without importing it
 FORMATS = (".glb", ".gltf", ".obj", ".off", ".ply", ".stl")
-_GLB = re.compile(r"glbs/\d{3}-\d{3}/([0-9a-f]{32})\.glb", re.ASCII)
+_GLB = re.compile(rf"glbs/\d{{3}}-\d{{3}}/({UID})\.glb", re.ASCII)
 
 
 def read_members(entry: Mapping[str, Any]) -> dict[str, Member]:

@@ -1,8 +1,8 @@
 """Lists of objects to download: what a row must be; read with `csv` only, while planning.
 
 A `.csv` has the column `id` and any of `path`, `category`, `licence`, `author`, `title`, `page`,
-`sha256`, `up`, `front`. Any other file has one `{folder}/{id}` a line, as `000-023/` and 32 hexadecimal
-digits; from these the path in Objaverse follows: `glbs/{folder}/{id}.glb`.
+`sha256`, `up`, `front`. Any other file has one `{folder}/{id}` a line, as `000-023/` and an id of
+Objaverse; from these the path in Objaverse follows: `glbs/{folder}/{id}.glb`.
 """
 
 import csv
@@ -14,8 +14,10 @@ from typing import TextIO
 
 from semcorr.errors import UserError
 
-_UID = re.compile(r"[0-9a-f]{32}")
-_FOLDER_AND_UID = re.compile(r"(\d{3}-\d{3})/([0-9a-f]{32})")
+# 32 hexadecimal digits; a few objects have an older id of 27 letters and digits
+UID = r"[0-9a-f]{32}|[0-9A-Za-z]{27}"
+_UID = re.compile(UID)
+_FOLDER_AND_UID = re.compile(rf"(\d{{3}}-\d{{3}})/({UID})")
 _PATH = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*\.glb", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMAND = "python -m semcorr.stages.objaverse_list"
@@ -114,5 +116,5 @@ def wrong_hash(row: dict[str, str]) -> str:
 
 
 def is_uid(text: object) -> bool:
-    """Tell whether something is an id of Objaverse: 32 hexadecimal digits."""
+    """Tell whether something is an id of Objaverse."""
     return isinstance(text, str) and _UID.fullmatch(text) is not None

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from semcorr.datasets.object_list import UID
+
 SOURCES = ("github", "sketchfab", "smithsonian", "thingiverse")
 _PATTERNS = {
     "github": re.compile(
@@ -29,7 +31,7 @@ _PATTERNS = {
         re.ASCII,
     ),
     "smithsonian": re.compile(r"https://3d-api\.si\.edu/(?P<path>[^?#\0-\x20]+\.glb)"),
-    "sketchfab": re.compile(r"https://sketchfab\.com/3d-models/(?P<uid>[0-9a-f]{32})", re.ASCII),
+    "sketchfab": re.compile(rf"https://sketchfab\.com/3d-models/(?P<uid>{UID})", re.ASCII),
 }
 
 
