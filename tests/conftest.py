@@ -41,6 +41,19 @@ def pytest_make_collect_report(collector):
     return report
 
 
+@pytest.fixture
+def site(monkeypatch):
+    """A synthetic Objaverse on loopback, as the hub that all downloads of this process ask."""
+    from objaverse_site import Site
+
+    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    site = Site()
+    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
+    yield site
+    site.close()
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print the lines that tests recorded. Here, not deeper: workers' reports end in this process."""
     reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]

@@ -154,7 +154,7 @@ class Plan:
         if entry.kind == "turned":
             sections = ("meshes",) if stage == "meshes" else ("meshes", "truth")
             return {}, {s: manifest(s, None, entry.from_, chunk) for s in sections}
-        if entry.kind == "objaverse" and stage == "meshes":
+        if entry.DOWNLOADED and stage == "meshes":
             return {}, {"raw": manifest("raw", None, dataset, chunk)}
         files = {"files": self.files(stage, dataset, chunk)}
         return files, {} if stage == "meshes" else {
@@ -164,7 +164,7 @@ class Plan:
     def raw_cfg(self, dataset: str) -> dict[str, Any]:
         """Return the `cfg` of downloads: the limits alone, whatever is made of the files later."""
         entry = self.entry("datasets", dataset)
-        if entry.kind != "objaverse":
+        if not entry.DOWNLOADED:
             raise UserError(f"datasets.{dataset}: sets of kind {entry.kind!r} are not downloaded")
         return {"max_bytes": entry.max_bytes}
 
@@ -172,7 +172,7 @@ class Plan:
         """Return the manifests of all chunks of downloaded sets that an experiment uses."""
         used = {d for _, _, entry in self._experiments() for d in entry.poses.values()}
         bases = {getattr(self.config.datasets[name], "from_", name) for name in used}
-        names = [n for n in sorted(bases) if self.config.datasets[n].kind == "objaverse"]
+        names = [n for n in sorted(bases) if self.config.datasets[n].DOWNLOADED]
         return [manifest("raw", None, n, c) for n in names for c in self.chunks(n)]
 
     def variant_inputs(self, entry: Variant, dataset: str, chunk: str) -> dict[str, str]:

@@ -6,6 +6,31 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from semcorr.datasets.procedural import generate, load_category
+
+CATEGORIES = ("aeroplane", "chair", "human", "mug", "quadruped", "table")
+COUNT = 24
+_MADE = {}
+
+
+def shapes_of(category) -> list:
+    """The first shapes of one family, made once: at least one of every kind."""
+    if category not in _MADE:
+        count = max(COUNT, load_category(category).strata)
+        _MADE[category] = [generate(category, 3, i) for i in range(count)]
+    return _MADE[category]
+
+
+def points_of(shape) -> dict:
+    """Keypoints by name."""
+    return dict(zip(shape.keypoint_names, shape.keypoints, strict=True))
+
+
+def centre_of(shape, label) -> np.ndarray:
+    """Mean corner of the faces with a label."""
+    chosen = shape.face_labels == shape.label_names.index(label)
+    return shape.mesh.triangles[chosen].reshape(-1, 3).mean(axis=0)
+
 
 def digest(shape) -> str:
     """Hash of everything that a shape holds."""

@@ -496,6 +496,17 @@ def test_mirror_folder_is_looked_at_first(tmp_path, place):
     assert record["verified"] == "sha256" and target.read_bytes() == BODY
 
 
+def test_the_assets_of_one_checkout_are_a_mirror_for_another(site, tmp_path):
+    rows = [row(file=f"sub/{n}.bin", url=site.add(f"/{n}"), sha256=SHA) for n in ("a", "b")]
+    bring(rows, tmp_path / "one")
+    asked = len(site.requests)
+    bring(rows, tmp_path / "two", mirror=str(tmp_path / "one"), offline=True)
+    assert len(site.requests) == asked
+    names = ("net.json", "net/sub/a.bin", "net/sub/b.bin")
+    one, two = ([(tmp_path / w / n).read_bytes() for n in names] for w in ("one", "two"))
+    assert one[1:] == two[1:]
+
+
 def test_mirror_with_wrong_hash_is_a_warning_and_the_next_is_tried(site, tmp_path, caplog):
     (tmp_path / "mirror" / "net").mkdir(parents=True)
     (tmp_path / "mirror" / "net" / "net.bin").write_bytes(OTHER)

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from objaverse_site import Site, uid_of
+from objaverse_site import uid_of
 
 from semcorr.datasets import objaverse_annotations
 from semcorr.datasets.objaverse_annotations import attribution, read_annotations
@@ -14,18 +14,14 @@ from semcorr.stages.objaverse_list import command_line
 
 
 @pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
+def site(site):
+    """Seven objects of three categories under five licences."""
     for number, licence in enumerate(("by", "by-nc", "cc0", "by-sa", "by-nd")):
         site.add(number, licence=licence, folder=f"000-00{number % 2}")
     site.add(5, category="stool", licence="by")
     site.add(6, category="armchair")
     site.annotate()
-    yield site
-    site.close()
+    return site
 
 
 @pytest.fixture

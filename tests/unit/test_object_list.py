@@ -1,5 +1,7 @@
 """Lists of objects: what a row may be, and what a malformed one does to the plan."""
 
+import time
+
 import pytest
 from objaverse_site import uid_of
 
@@ -35,6 +37,28 @@ def test_lines_of_folder_and_id(tmp_path):
         OTHER: f"glbs/000-159/{OTHER}.glb",
     }
     assert {m.status for m in found.values()} == {"ok"}
+
+
+def test_a_few_objects_have_ids_of_27_letters_and_digits(tmp_path):
+    old = "k4jhNxJvr90AGiLSzqBXEl4X588"
+    found = members(tmp_path, f"000-066/{old}\n", "list.txt")
+    assert (found[old].status, found[old].columns["path"]) == ("ok", f"glbs/000-066/{old}.glb")
+    with pytest.raises(UserError, match="is given without its folder"):
+        members(tmp_path, f"{old}\n", "bare.txt")
+
+
+def test_ten_thousand_lines_are_read_at_once_and_dealt_to_chunks(tmp_path):
+    """The size of the list with which the equivariance paper trains."""
+    ids = [uid_of(number) for number in range(10_000)]
+    path = tmp_path / "10k.txt"
+    path.write_text("".join(f"000-{n % 160:03d}/{i}\n" for n, i in enumerate(ids)))
+    start = time.process_time()
+    chunks = item_lists.chunks_of({"set": entry(path, chunks=200)}, "set")
+    assert time.process_time() - start < 2.0
+    found = {m.id: m.status for members in chunks.values() for m in members}
+    assert found == dict.fromkeys(ids, "ok")
+    assert len(chunks) == 200
+    assert max(map(len, chunks.values())) < 100
 
 
 def test_a_csv_may_have_the_same_ids_or_paths_of_their_own(tmp_path):

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from objaverse_site import Site, Trouble, glb, uid_of
+from objaverse_site import Trouble, glb, uid_of
 
 from semcorr.assets.download import TransientError
 from semcorr.datasets import members as item_lists
@@ -19,16 +19,6 @@ from semcorr.stages import meshes, raw, truth
 from semcorr.stages.job import Runtime, StageJob
 from semcorr.store.chunk import ChunkReader, retry_failed
 from semcorr.store.manifest import read_manifest
-
-
-@pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
-    yield site
-    site.close()
 
 
 class Set:
@@ -101,7 +91,7 @@ def test_bytes_and_records_of_every_object(objects):
     sha256 = hashlib.sha256(body).hexdigest()
     uid = objects.add(1, body, sha256=sha256, licence="by-nc")
     arrays = objects.run().read(uid)
-    assert arrays["glb"].tobytes() == body
+    assert arrays["content"].tobytes() == body
     assert record_of(arrays) == {
         "path": f"glbs/000-000/{uid}.glb",
         "sha256": sha256,
@@ -179,7 +169,7 @@ def test_what_is_kept_must_be_what_the_list_says_now(objects):
     objects.site.files[objects.site.paths[uid]] = body
     objects.rows = []
     objects.add(1, body, sha256=hashlib.sha256(body).hexdigest())
-    assert objects.run().read(uid)["glb"].tobytes() == body
+    assert objects.run().read(uid)["content"].tobytes() == body
     objects.max_bytes = 10
     assert statuses(objects.run()) == {uid: "failed"}
 
@@ -190,7 +180,9 @@ def test_kept_bytes_are_links_and_damage_to_them_is_noticed(objects):
     folder = objects.root / "results/raw/s"
     links = [p.stat().st_nlink for p in (folder / "0.zarr").rglob("*") if p.is_file()]
     assert set(links) == {2}
-    shard = max((folder / ".0.kept/store.zarr/glb").rglob("c/*"), key=lambda p: p.stat().st_size)
+    shard = max(
+        (folder / ".0.kept/store.zarr/content").rglob("c/*"), key=lambda p: p.stat().st_size
+    )
     data = bytearray(shard.read_bytes())
     data[20] ^= 255
     shard.write_bytes(data)
@@ -248,7 +240,7 @@ def test_a_killed_job_goes_on_in_the_middle_of_a_file(objects, tmp_path):
     arrived = {p.name: p.stat().st_size for p in partial.glob("*.part")}
     objects.site.troubles.clear()
     reader = objects.run()
-    assert {i: reader.read(i)["glb"].tobytes() for i in uids} == {
+    assert {i: reader.read(i)["content"].tobytes() for i in uids} == {
         i: objects.site.files[objects.site.paths[i]] for i in uids
     }
     spans = [span for i in uids for span in objects.site.asked(objects.site.paths[i])]

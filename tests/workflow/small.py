@@ -1,6 +1,7 @@
 """A configuration that has every kind of variant once and runs in a minute, with its meshes and weights."""
 
 import json
+import uuid
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ CONFIG: dict[str, Any] = {
             "url": "http://127.0.0.1:9/objaverse",
             "truth": "pack/net_truth",
         },
+        # the objects of `net` by the addresses that Objaverse-XL knows; from the mirror as well
+        "xl": {"kind": "objaverse_xl", "list": "pack/net.csv", "truth": "pack/xl_truth"},
     },
     "renders": {
         "views": {
@@ -275,6 +278,12 @@ CONFIG: dict[str, Any] = {
             "sources": 1,
             "methods": ["random"],
         },
+        "collected": {
+            "category": "chair",
+            "poses": {"aligned": "xl"},
+            "sources": 1,
+            "methods": ["random"],
+        },
     },
     "keypoints": {
         "corners": {
@@ -387,6 +396,14 @@ def write_material(root: Path, name: str) -> str:
 
 
 OBJECTS = ("box_b", "box_c", "box_d")
+PAGE = "https://3d-api.si.edu/content/document/{}.glb"
+
+
+def xl_id(identifier: str) -> str:
+    """Return the id of an object of Objaverse-XL: the UUID under which its package keeps the file."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, identifier))
+
+
 # a names a material library, which names a picture; d names its buffer
 ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.gltf,chair,", "table_a,table_a.obj,table,")
 
@@ -407,13 +424,16 @@ def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Pa
 
 
 def write_objects(root: Path, name: str = "net") -> None:
-    """Write the list of objects that the mirror has, and their labels."""
-    lines = [f"{item_id},boxes/{item_id}.glb,chair,by" for item_id in OBJECTS]
-    (root / f"{name}.csv").write_text("\n".join(["id,path,category,licence", *lines]) + "\n")
-    (root / f"{name}_truth/labels").mkdir(parents=True, exist_ok=True)
+    """Write the list of objects that the mirror has, under both kinds of names, and their labels."""
+    head = "id,path,category,licence,identifier"
+    lines = [f"{i},boxes/{i}.glb,chair,by,{PAGE.format(i)}" for i in OBJECTS]
+    (root / f"{name}.csv").write_text("\n".join([head, *lines]) + "\n")
     labels = json.dumps({"names": ["low", "high"], "faces": [0] * 6 + [1] * 6})
-    for item_id in OBJECTS:
-        (root / f"{name}_truth/labels/{item_id}.json").write_text(labels)
+    of_xl = [xl_id(PAGE.format(i)) for i in OBJECTS]
+    for folder, ids in ((f"{name}_truth", OBJECTS), ("xl_truth", of_xl)):
+        (root / folder / "labels").mkdir(parents=True, exist_ok=True)
+        for item_id in ids:
+            (root / folder / f"labels/{item_id}.json").write_text(labels)
 
 
 def write_items(root: Path, rows, header: str = "id,file,category,up") -> None:
@@ -459,7 +479,6 @@ def write_planes(root: Path, synset: str) -> None:
 
 def write_mirror(root: Path) -> Path:
     """Write tiny networks with seeded random weights, and objects, where SEMCORR_MIRROR looks for them."""
-    """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
     import tiny_networks
     import torch
     from objaverse_site import glb
@@ -487,9 +506,11 @@ def write_mirror(root: Path) -> Path:
         path.parent.mkdir(parents=True)
         save_file(untrained_network(name, args, seed).state_dict(), path)
         path.with_suffix(".json").write_text(json.dumps({"name": name, "args": args}))
-    (root / "objaverse/boxes").mkdir(parents=True)
     for number, item_id in enumerate(OBJECTS):
-        (root / f"objaverse/boxes/{item_id}.glb").write_bytes(glb((1 + number, 1, 1)))
+        of_xl = xl_id(PAGE.format(item_id))
+        for place in (f"objaverse/boxes/{item_id}", f"objaverse_xl/smithsonian/objects/{of_xl}"):
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            (root / f"{place}.glb").write_bytes(glb((1 + number, 1, 1)))
     tiny_networks.write_files(root / SEGMENTER, tiny_networks.SAM)
     tiny_networks.write_files(root / DEPTH_GUESSER, tiny_networks.DEPTH_ANYTHING)
     (root / ENCODER).mkdir()

@@ -8,22 +8,12 @@ import time
 
 import harness
 import pytest
-from objaverse_site import Site, Trouble, glb, uid_of
+from objaverse_site import Trouble, glb, uid_of
 
 from semcorr.stages.objaverse_list import command_line
 
 CHUNKS = 2
 CATEGORY = "chair"
-
-
-@pytest.fixture
-def site(monkeypatch):
-    for name in ("SEMCORR_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    monkeypatch.setenv("HF_ENDPOINT", site.endpoint)
-    yield site
-    site.close()
 
 
 @pytest.fixture

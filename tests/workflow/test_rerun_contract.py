@@ -115,6 +115,12 @@ PLANNED_BY_NOTHING = (
     "datasets.net.list",
     "datasets.net.url",
     "datasets.net.connections",
+    "datasets.xl.list",
+    "datasets.xl.connections",
+    "datasets.xl.github",
+    "datasets.xl.thingiverse",
+    "datasets.xl.smithsonian",
+    "datasets.xl.sketchfab",
     "models.vae.checkpoint_seconds",
     "models.encoder.checkpoint_seconds",
     "models.flow.checkpoint_seconds",
@@ -136,6 +142,8 @@ OPERATIONAL = {
     "accept_licences": ["trellis_ss_enc"],
     "min_coverage": 0.5,
     "blender": "/opt/blender/blender",
+    "scratch": "/tmp",
+    "keep_renders": False,
     # of meshes on request: test_exports.py
     "exports": {"texture_size": 64, "colourings": ["rainbow"]},
     # features, methods and scores of a target of its own: test_sweep.py

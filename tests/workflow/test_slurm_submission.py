@@ -22,7 +22,11 @@ THREADS = {"feature": "3"}  # given on the command line; every rule says 1
 
 @pytest.fixture
 def cluster(repository, environment, tmp_path):
-    """A checkout of its own with the small configuration, in which the profile is named as users do."""
+    return with_stub(repository, environment, tmp_path)
+
+
+def with_stub(repository, environment, tmp_path):
+    """Return a checkout of its own, with meshes, in which the profile is named as users do."""
     root = tmp_path / "checkout"
     shutil.copytree(repository, root, symlinks=True)
     work = harness.Work(root, root, dict(environment))
@@ -42,9 +46,9 @@ def cluster(repository, environment, tmp_path):
     return work
 
 
-def submit(work, *arguments):
+def submit(work, *arguments, quick=QUICK):
     """Run the command as it is written, from the checkout's root; return (run, calls of sbatch)."""
-    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, *QUICK]
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, *quick]
     process = subprocess.run(
         command,
         cwd=work.folder,

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -131,9 +132,18 @@ class Walk:
             return [{"id": i, "category": entry.category} for i in sorted(ids)]
         if entry.kind == "shapenet":
             return self.models(entry)
-        path = Path(entry.list if entry.kind == "objaverse" else f"{entry.root}/{entry.items}")
+        path = Path(getattr(entry, "list", None) or f"{entry.root}/{entry.items}")
         with open(self.folder / os.path.expandvars(path)) as handle:
-            return sorted(csv.DictReader(handle), key=lambda row: row["id"])
+            rows = list(csv.DictReader(handle))
+        if entry.kind == "objaverse_xl":
+            rows = [self.named_by_page(row) for row in rows]
+        return sorted(rows, key=lambda row: row["id"])
+
+    def named_by_page(self, row: dict[str, str]) -> dict[str, str]:
+        """Return a row of Objaverse-XL with the names that follow from its page at the Smithsonian."""
+        item_id = str(uuid.uuid5(uuid.NAMESPACE_DNS, row["identifier"]))
+        path = f"smithsonian/objects/{item_id}.glb"
+        return row | {"id": item_id, "path": path, "page": row["identifier"]}
 
     def models(self, entry: Any) -> list[dict[str, str]]:
         """Return the models of a ShapeNet set, with the axes of v2."""
@@ -204,7 +214,7 @@ class Walk:
             self.files(dataset, chunk, ["{file}"]) if entry.kind in ("folder", "shapenet") else [],
         ]
         reads = [self.meshes(entry.from_, chunk)] if entry.kind == "turned" else []
-        if entry.kind == "objaverse":
+        if entry.kind in ("objaverse", "objaverse_xl"):
             limits = [entry.max_bytes, self.members(dataset, chunk, RAW_COLUMNS)]
             reads = [self.chunk_node(f"raw/{dataset}", chunk, limits, [])]
         return self.chunk_node(f"meshes/{dataset}", chunk, own, reads)

@@ -8,12 +8,17 @@ def render_environment(wildcards):
     return named.get(backend, "../../envs/cpu.yaml")
 
 
+def kept(path):
+    """Output that stays, or is removed once all that reads it is done (`keep_renders: false`)."""
+    return path if CONFIG.keep_renders else temp(path)
+
+
 rule render:
     input:
         unpack(upstream("renders", "render")),
     output:
-        manifest="results/renders/{render}/{dataset}/{chunk}.json",
-        store=directory("results/renders/{render}/{dataset}/{chunk}.zarr"),
+        manifest=kept("results/renders/{render}/{dataset}/{chunk}.json"),
+        store=kept(directory("results/renders/{render}/{dataset}/{chunk}.zarr")),
     log:
         "results/logs/renders/{render}/{dataset}/{chunk}.log",
     benchmark:

@@ -30,10 +30,12 @@ class Variant(Strict):
             `cfg` parameter of rules, so that changing them reruns nothing by itself.
         TRUTH_ONLY: fields of a data set that only its ground truth reads. They are left out of the `cfg`
             of meshes, so that other labels leave meshes, views and features as they are.
+        DOWNLOADED: of a data set: the rule `raw` fetches its items, and meshes are made of them.
     """
 
     PLANNING: ClassVar[frozenset[str]] = frozenset()
     TRUTH_ONLY: ClassVar[frozenset[str]] = frozenset()
+    DOWNLOADED: ClassVar[bool] = False
 
     def code_modules(self) -> tuple[str, ...]:
         """Return further modules whose code the entry's results rest on, found by name at run time."""

@@ -44,6 +44,13 @@ class _Base(Strict):
         0.9, ge=0, le=1, description="share of pairs that must have a map and a readable truth"
     )
     blender: str | None = Field(None, description="Blender executable or Python with bpy")
+    scratch: str | None = Field(
+        None,
+        description="folder of a node's own disk for views on their way; variables are expanded",
+    )
+    keep_renders: bool = Field(
+        True, description="false: views are removed once all that reads them is done"
+    )
 
     def voxel_behind(self, feature: str) -> str:
         """Return the `voxels` entry on which grid features rest: their own, or their latents'."""

@@ -154,7 +154,11 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
         return []
     if own := _items_module(entry["kind"]):
         return own.truth_files(entry, members)
-    root = root_of(entry, key)
+    return truth_below(root_of(entry, key), members)
+
+
+def truth_below(root: str, members: list[Member]) -> list[str]:
+    """Return the label, keypoint and symmetry files of members that are there in a folder."""
     names = [
         f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS
     ]

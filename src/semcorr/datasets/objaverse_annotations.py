@@ -19,7 +19,7 @@ from typing import Any
 from semcorr.assets.download import Patience
 from semcorr.assets.fetch import fetch
 from semcorr.datasets.objaverse_source import KEY, row_of
-from semcorr.datasets.object_list import is_uid
+from semcorr.datasets.object_list import UID, is_uid
 from semcorr.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LVIS, PATHS = "lvis-annotations.json.gz", "object-paths.json.gz"
 MAX_BYTES = 200_000_000  # of one file as it is fetched; the largest known has 20 MB
 MAX_UNPACKED = 2_000_000_000
-_PATH = re.compile(r"glbs/(\d{3}-\d{3})/([0-9a-f]{32})\.glb", re.ASCII)
+_PATH = re.compile(rf"glbs/(\d{{3}}-\d{{3}})/({UID})\.glb", re.ASCII)
 MAX_TEXT = 200  # characters of a title or a name
 
 

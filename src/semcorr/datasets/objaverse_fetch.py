@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from semcorr.assets.download import TransientError
-from semcorr.datasets.members import Member
+from semcorr.assets.table import AssetRow
 from semcorr.datasets.objaverse_source import Found, OfflineError, Place, bring
 from semcorr.errors import ItemError, UserError
 from semcorr.store.items import item_path
@@ -21,6 +21,14 @@ OUTAGE = 8  # objects in a row that fail for the time being: the rest is not tri
 SHOWN = 3  # reasons in a message
 
 Outcome = Found | ItemError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An object to fetch: its path in a mirror and its address, and its hash or an empty text."""
+
+    row: AssetRow
+    sha256: str = ""
 
 
 @dataclass
@@ -36,12 +44,12 @@ class _Outage:
 
 
 def fetch_all(
-    members: Mapping[str, Member], folder: Path, place: Place, connections: int
+    wanted: Mapping[str, Asked], folder: Path, place: Place, connections: int
 ) -> dict[str, Outcome]:
     """Bring objects to this machine.
 
     Args:
-        members: rows of the list by id, all of status `ok`.
+        wanted: objects by id.
         folder: where downloads go; what arrived stays there for the next try.
         place: where objects are looked for.
         connections: downloads at once.
@@ -54,15 +62,15 @@ def fetch_all(
         UserError: offline and not in the mirror, or the server refuses access.
     """
     outage, outcomes, passing = _Outage(), {}, {}
-    wrong: list[UserError] = []
+    refused: list[UserError] = []
 
-    def one(member: Member) -> Outcome:
+    def one(item_id: str) -> Outcome:
         if outage.in_a_row >= OUTAGE:
             raise TransientError(f"not tried: {OUTAGE} before it failed")
-        part = item_path(folder, member.id, ".part")
-        columns = member.columns
+        part = item_path(folder, item_id, ".part")
+        one_asked = wanted[item_id]
         try:
-            found: Outcome = bring(columns["path"], columns.get("sha256", ""), part, place)
+            found: Outcome = bring(one_asked.row, one_asked.sha256, part, place)
         except ItemError as error:
             found = error
         except TransientError:
@@ -72,18 +80,18 @@ def fetch_all(
         return found
 
     with ThreadPoolExecutor(connections) as pool:
-        asked = {pool.submit(one, member): item_id for item_id, member in members.items()}
+        asked = {pool.submit(one, item_id): item_id for item_id in wanted}
         for done in tqdm(as_completed(asked), total=len(asked), unit="object", mininterval=2):
             try:
                 outcomes[asked[done]] = done.result()
             except TransientError as error:
                 passing[asked[done]] = str(error)
             except UserError as error:
-                wrong.append(error)
+                refused.append(error)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    _raise(wrong, passing, len(members))
+    _raise(refused, passing, len(wanted))
     _log_verified(outcomes)
     return outcomes
 

@@ -1,4 +1,4 @@
-"""One file of Objaverse: where it may lie, how it is fetched, what it must be.
+"""One file of Objaverse or Objaverse-XL: where it may lie, how it is fetched, what it must be.
 
 Permanent (`ItemError`): the server does not have it (`missing`), it has other content than the list
 says (`modified`), the file is too large or no whole GLB (`failed`). Everything else may pass: time-outs,
@@ -8,8 +8,10 @@ says (`modified`), the file is too large or no whole GLB (`failed`). Everything 
 import logging
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from semcorr.assets.download import (
@@ -26,7 +28,6 @@ from semcorr.assets.part import PartFile, Received
 from semcorr.assets.sources import Source, address_of, sources
 from semcorr.assets.table import AssetRow
 from semcorr.assets.verify import hash_of, hub_label
-from semcorr.config.kinds.objaverse import DEFAULT_URL
 from semcorr.errors import ItemError, UserError
 
 log = logging.getLogger(__name__)
@@ -47,14 +48,12 @@ class Place:
     """Where objects are looked for.
 
     Attributes:
-        url: address below which `glbs/` lies.
         mirror: folder or address that is looked at first (`SEMCORR_MIRROR`).
         offline: forbid the network.
         max_bytes: larger files are refused.
         patience: time-outs and retries of one file.
     """
 
-    url: str = DEFAULT_URL
     mirror: str | None = None
     offline: bool = False
     max_bytes: int = 256_000_000
@@ -86,11 +85,21 @@ def row_of(url: str, file: str, max_bytes: int | None = None) -> AssetRow:
     return AssetRow(**base, url=f"{url.rstrip('/')}/{quote(file)}")
 
 
-def bring(file: str, sha256: str, partial: Path, place: Place) -> Found:
+def asset_row(columns: Mapping[str, str], entry: Mapping[str, Any]) -> AssetRow:
+    """Return path in a mirror and address of the object of a row.
+
+    Args:
+        columns: of the list.
+        entry: of the data set.
+    """
+    return row_of(entry["url"], columns["path"])
+
+
+def bring(row: AssetRow, sha256: str, partial: Path, place: Place) -> Found:
     """Find one object in the mirror or fetch it.
 
     Args:
-        file: path below `place.url`.
+        row: its path in a mirror and its address.
         sha256: what the list says, or empty.
         partial: where a download goes, with a note beside it; kept for the next try if this one fails.
         place: where to look.
@@ -101,7 +110,7 @@ def bring(file: str, sha256: str, partial: Path, place: Place) -> Found:
         OfflineError: not in the mirror, and offline.
         UserError: refused without being absent (401, 403, redirect to http): never one object's fault.
     """
-    row = row_of(place.url, file, place.max_bytes)
+    file = row.file
     for source in sources(place.mirror, row):
         if not source.mirror:
             break
@@ -113,7 +122,7 @@ def bring(file: str, sha256: str, partial: Path, place: Place) -> Found:
     if place.offline:
         raise OfflineError(
             f"{file} is not in the mirror and offline is set: download {address_of(row)}, put it at "
-            f"<folder>/{KEY}/{file} and set SEMCORR_MIRROR=<folder>"
+            f"<folder>/{row.key}/{file} and set SEMCORR_MIRROR=<folder>"
         )
     try:
         return _fetch(source, sha256, partial, place)
@@ -137,7 +146,7 @@ def _from_mirror(source: Source, sha256: str, partial: Path, place: Place) -> Fo
     if path.stat().st_size > place.max_bytes:
         raise TooLargeError(f"{path.stat().st_size} bytes, more than the cap of {place.max_bytes}")
     found = hash_of(path)
-    if fault := fault_of(path, found, sha256):
+    if fault := fault_of(path, source.name, found, sha256):
         raise SourceError(fault.reason)
     return Found(path, found, "sha256" if sha256 else "first-use")
 
@@ -167,14 +176,24 @@ def _judge(source: Source, received: Received, path: Path, sha256: str) -> tuple
             label = hub_label(received, path)
         except WrongContentError as error:
             return "", Fault(str(error))
-    return ("sha256" if sha256 else label), fault_of(path, received.sha256, sha256)
+    fault = fault_of(path, source.name, received.sha256, sha256)
+    return ("sha256" if sha256 else label), fault
 
 
-def fault_of(path: Path, found: str, sha256: str) -> Fault | None:
-    """Return what is wrong with a file: another hash than the list's, no GLB, less than it announces."""
+def fault_of(path: Path, name: str, found: str, sha256: str) -> Fault | None:
+    """Return what is wrong with a file: another hash than the list's, no GLB, less than it announces.
+
+    Args:
+        path: where its bytes are.
+        name: of the file, whose ending says what it must be.
+        found: its hash.
+        sha256: the hash of the list, or empty.
+    """
     if sha256:
         wrong = found != sha256
         return Fault(f"sha256 is {found}, the list says {sha256}", "modified") if wrong else None
+    if not name.lower().endswith(".glb"):
+        return None  # other formats tell neither what they are nor how long: their reader judges
     with open(path, "rb") as handle:
         head = handle.read(GLB_HEADER.size)
     if len(head) < GLB_HEADER.size or head[:4] != b"glTF":

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from semcorr.errors import UserError
-from semcorr.features.networks import TYPES, device_of
+from semcorr.features.networks import TYPES
 from semcorr.features.upstream import Upstream
 from semcorr.networks.backbones import Backbone, load_backbone
+from semcorr.networks.devices import device_of
 from semcorr.networks.weight_files import weight_files
 
 # Their sums over many values would lose what bfloat16 rounds away

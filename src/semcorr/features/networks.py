@@ -7,18 +7,12 @@ from torch import nn
 
 from semcorr.errors import UserError
 from semcorr.features.upstream import Upstream
+from semcorr.networks.devices import device_of
 from semcorr.networks.trellis.loading import Placement, network_from, untrained_network
 from semcorr.networks.weight_files import weight_files
 from semcorr.seeds import seed_of
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-def device_of(choice: str) -> str:
-    """Return the torch device of `auto | cpu | cuda`; raise UserError when CUDA is not there."""
-    if choice == "cuda" and not torch.cuda.is_available():
-        raise UserError("device: cuda, but no CUDA device is available here; set `device: auto`")
-    return "cuda" if choice == "cuda" or (choice == "auto" and torch.cuda.is_available()) else "cpu"
 
 
 def open_network(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from semcorr.errors import ItemError
 from semcorr.geometry.mesh import Mesh
-from semcorr.geometry.sampling import face_areas, is_degenerate
+from semcorr.geometry.sampling import degenerate_faces, face_areas
 from semcorr.geometry.texels import texels_of
 
 # Overlap and coverage are measured on a texture of this size
@@ -91,7 +91,7 @@ def unwrap(mesh: Mesh, size: int, padding: int = 4) -> Float[np.ndarray, "f 3 2"
     Raises:
         ItemError: no face has an area, or xatlas gave up.
     """
-    solid = np.flatnonzero(~is_degenerate(mesh.triangles))
+    solid = np.flatnonzero(~degenerate_faces(mesh))
     if not len(solid):
         raise ItemError("unwrap: no face of the mesh has an area")
     faces = mesh.faces[solid]

@@ -12,7 +12,7 @@ from semcorr.errors import ItemError
 from semcorr.geometry.formats import gltf, obj, off, ply, stl
 from semcorr.geometry.formats.source import HARD_LIMIT, Source
 from semcorr.geometry.mesh import Mesh
-from semcorr.geometry.sampling import is_degenerate
+from semcorr.geometry.sampling import degenerate_faces
 
 PARSERS: dict[str, Callable[[Source], Mesh]] = {
     ".glb": gltf.parse,
@@ -60,21 +60,21 @@ def read_mesh(
     return mesh
 
 
-def read_glb(name: str, data: bytes, *, max_vertices: int | None = None) -> Mesh:
-    """Read a GLB from memory as `read_mesh` reads a file; files beside it do not exist.
+def read_bytes(name: str, data: bytes, *, max_vertices: int | None = None) -> Mesh:
+    """Read a mesh from memory as `read_mesh` reads a file; files beside it do not exist.
 
     Args:
-        name: file name for messages.
+        name: file name, whose ending says the format.
         data: the whole file.
         max_vertices: larger meshes are refused.
 
     Raises:
-        ItemError: as `read_mesh`; a reference to another file has status `outside`.
+        ItemError: as `read_mesh`; a reference that leaves the folder of the file has status `outside`.
     """
-    limit = HARD_LIMIT if max_vertices is None else max_vertices
     # no path of this machine lies in a folder below a file
-    source = Source(Path(name), data, Path(os.devnull) / "none", limit)
-    mesh = _run(gltf.parse, source)
+    folder = Path(os.devnull) / "none"
+    source = _source(folder / name, data, max_vertices, folder)
+    mesh = _run(PARSERS[source.path.suffix.lower()], source)
     _check_shape(source, mesh)
     return mesh
 
@@ -98,20 +98,29 @@ def read_object_boxes(
 
 
 def _open(path: Path, max_vertices: int | None, root: str | Path | None) -> Source:
+    _check_format(path)
+    if not path.exists():
+        raise ItemError(f"{path.name}: the file is missing", "missing")
+    if not path.is_file():
+        raise ItemError(f"{path.name}: is not a regular file")
+    return _source(
+        path, path.read_bytes(), max_vertices, path.parent if root is None else Path(root)
+    )
+
+
+def _check_format(path: Path) -> None:
     if path.suffix.lower() not in PARSERS:
         known = ", ".join(sorted(PARSERS))
         raise ItemError(
             f"{path.name}: unknown mesh format {path.suffix!r}, expected one of {known}"
         )
-    if not path.exists():
-        raise ItemError(f"{path.name}: the file is missing", "missing")
-    if not path.is_file():
-        raise ItemError(f"{path.name}: is not a regular file")
-    data = path.read_bytes()
+
+
+def _source(path: Path, data: bytes, max_vertices: int | None, root: Path) -> Source:
+    _check_format(path)
     if not data:
         raise ItemError(f"{path.name}: the file is empty")
-    limit = HARD_LIMIT if max_vertices is None else max_vertices
-    return Source(path, data, path.parent if root is None else Path(root), limit)
+    return Source(path, data, root, HARD_LIMIT if max_vertices is None else max_vertices)
 
 
 def _run(parser: Callable, source: Source):
@@ -138,5 +147,5 @@ def _check_shape(source: Source, mesh: Mesh) -> None:
     extent = float(np.ptp(used, axis=0).max())
     if extent <= max(MIN_EXTENT, MIN_RELATIVE_EXTENT * largest):
         raise source.error(f"has no extent: its longest side is {extent:.3g}")
-    if is_degenerate(mesh.triangles).all():
+    if degenerate_faces(mesh).all():
         raise source.error(f"has no area: all {len(mesh.faces)} faces are degenerate")

@@ -1,5 +1,7 @@
 """Points on the surface of a mesh: areas, area-uniform samples, positions of samples."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -7,11 +9,18 @@ from semcorr.geometry.mesh import Mesh
 
 # Twice the area of a triangle below this share of its longest edge squared is rounding, not area.
 _FLAT = 1e-12
+# Faces handled at a time: bounds the temporaries to some 100 MB whatever the size of the mesh.
+_FACES = 1 << 18
 
 
 def face_areas(mesh: Mesh) -> Float[np.ndarray, " f"]:
     """Return the area of every face, in squared units of the mesh's frame."""
-    return 0.5 * np.linalg.norm(_cross(mesh.triangles), axis=1)
+    return _in_blocks(mesh, lambda triangles: 0.5 * np.linalg.norm(_cross(triangles), axis=1))
+
+
+def degenerate_faces(mesh: Mesh) -> Bool[np.ndarray, " f"]:
+    """Tell the faces of a mesh that have no area (see `is_degenerate`)."""
+    return _in_blocks(mesh, is_degenerate)
 
 
 def is_degenerate(triangles: Float[np.ndarray, "f 3 3"]) -> Bool[np.ndarray, " f"]:
@@ -22,6 +31,14 @@ def is_degenerate(triangles: Float[np.ndarray, "f 3 3"]) -> Bool[np.ndarray, " f
     scale = np.where(longest > 0, longest, 1.0)[:, None, None]
     origin = triangles[:, :1]
     return np.linalg.norm(_cross((triangles - origin) / scale), axis=1) <= _FLAT
+
+
+def _in_blocks(mesh: Mesh, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    blocks = [
+        function(mesh.vertices[mesh.faces[start : start + _FACES]])
+        for start in range(0, len(mesh.faces), _FACES)
+    ]
+    return np.concatenate(blocks) if blocks else function(mesh.triangles)
 
 
 def _cross(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "f 3"]:
@@ -49,7 +66,7 @@ def sample_surface(
     Raises:
         ValueError: no face has an area, or `count` is negative.
     """
-    areas = np.where(is_degenerate(mesh.triangles), 0.0, face_areas(mesh))
+    areas = np.where(degenerate_faces(mesh), 0.0, face_areas(mesh))
     total = np.cumsum(areas)
     if not len(total) or not total[-1] > 0:
         raise ValueError("no face of the mesh has an area")

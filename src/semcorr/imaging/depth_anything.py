@@ -14,8 +14,9 @@ from semcorr.config.kinds.depth_anything import Options
 from semcorr.errors import ItemError
 from semcorr.features.image_networks import compute_in
 from semcorr.features.lifting import on_background
-from semcorr.features.networks import TYPES, device_of
+from semcorr.features.networks import TYPES
 from semcorr.features.upstream import Upstream
+from semcorr.networks.devices import device_of
 from semcorr.networks.transformers_models import load_model
 from semcorr.store.items import Arrays
 

@@ -12,10 +12,11 @@ from semcorr.config.kinds.sam import Options
 from semcorr.errors import ItemError
 from semcorr.features.image_networks import compute_in
 from semcorr.features.lifting import on_background
-from semcorr.features.networks import TYPES, device_of
+from semcorr.features.networks import TYPES
 from semcorr.features.upstream import Upstream
 from semcorr.imaging.prompts import box_around, grid_over, points_inside
 from semcorr.imaging.segment_anything import largest_mask, mask_at_points, mask_in_box, see
+from semcorr.networks.devices import device_of
 from semcorr.networks.transformers_models import load_model
 from semcorr.store.items import Arrays
 

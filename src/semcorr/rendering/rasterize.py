@@ -7,6 +7,7 @@ nvdiffrast is not on the package index and under a licence of NVIDIA's own (rese
 installed by the user, loaded only here, and asked for nothing but triangle ids and barycentric weights.
 """
 
+import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -19,6 +20,7 @@ from torch import Tensor
 from semcorr.cameras import Cameras
 from semcorr.errors import UserError
 from semcorr.geometry.mesh import Mesh
+from semcorr.networks.devices import why_no_cuda
 from semcorr.rendering import raycast
 from semcorr.rendering.colour import bytes_from_linear
 from semcorr.rendering.gpu_shading import GpuShader
@@ -142,7 +144,10 @@ def nvdiffrast_rasterise(device: str = "cuda") -> Rasterise:
         UserError: no CUDA device, or nvdiffrast is not installed or does not load.
     """
     if not torch.cuda.is_available():
-        raise UserError(f"backend: rasterize needs a CUDA device, there is none; {REMEDY}")
+        raise UserError(
+            f"backend: rasterize needs a CUDA device, there is none on {socket.gethostname()}"
+            f" ({why_no_cuda()}); {REMEDY}"
+        )
     try:
         import nvdiffrast.torch as nvdiffrast
     except (ImportError, OSError) as error:

@@ -88,11 +88,12 @@ class RayCaster:
             raise ItemError("render: vertices are not finite")
         self.mesh = mesh
         self.extent = float(np.ptp(mesh.vertices, axis=0).max())
-        triangles = mesh.triangles
-        self._corners = corners_first(triangles)
-        self._flat = np.ascontiguousarray(face_normals(triangles).T.astype(np.float32))
-        smooth = corner_normals(mesh.vertices, mesh.faces, crease_deg)
-        self._smooth = corners_first(smooth).astype(np.float32)
+        # what needs most memory on the way comes first
+        smooth = corner_normals(mesh.vertices, mesh.faces, crease_deg).astype(np.float32)
+        self._smooth = corners_first(smooth)
+        del smooth
+        self._flat = np.ascontiguousarray(face_normals(mesh.triangles).T.astype(np.float32))
+        self._corners = corners_first(mesh.triangles)
         self._scene = EmbreeScene(robust=True)
         self._surface = TriangleMesh(
             self._scene, mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32)

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import resource
+import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ class Runtime:
     accept_licences: tuple[str, ...] = ()
     min_coverage: float = 0.9
     blender: str | None = None
+    scratch: str | None = None
     threads: int = 1
 
     @classmethod
@@ -44,6 +46,22 @@ class Runtime:
         values = {name: config[name] for name in names}
         values["accept_licences"] = tuple(values.get("accept_licences", ()))
         return cls(**values, threads=threads)
+
+    def scratch_folder(self) -> Path | None:
+        """Return the node's own disk, variables expanded; None where none is configured.
+
+        Raises:
+            UserError: it holds a variable that is not set on this node, or is no folder.
+        """
+        if self.scratch is None:
+            return None
+        path = Path(os.path.expandvars(self.scratch)).expanduser()
+        if not path.is_dir():
+            raise UserError(
+                f"scratch: {self.scratch}: no such folder on {socket.gethostname()} ({path}); set it"
+                " to one that every node has, or leave it out"
+            )
+        return path
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,7 @@ class StageJob:
         frame: str,
         units: str,
         weights: Mapping[str, str] | None = None,
+        on_scratch: bool = False,
     ) -> ChunkJob:
         """Describe the chunk this job writes (outputs `store` and `manifest`).
 
@@ -99,6 +118,7 @@ class StageJob:
             frame: coordinate frame of the arrays, for readers of the store.
             units: their units, likewise.
             weights: field of the entry -> sha256 of the weights that are used.
+            on_scratch: collect items on the node's own disk where the configuration names one.
         """
         return ChunkJob(
             store=self.outputs["store"],
@@ -115,6 +135,7 @@ class StageJob:
                 "frame": frame,
                 "units": units,
             },
+            scratch=self.runtime.scratch_folder() if on_scratch else None,
         )
 
     def input_hashes(self) -> dict[str, str]:

@@ -60,7 +60,7 @@ def read_ids(path: Path) -> list[str]:
         if not text or line.strip().startswith("#"):
             continue
         if not is_uid(text):
-            raise UserError(f"{path}:{number}: {line.strip()[:60]!r} ends with no id of 32 digits")
+            raise UserError(f"{path}:{number}: {line.strip()[:60]!r} ends with no id of Objaverse")
         found.append(text)
     return list(dict.fromkeys(found))
 

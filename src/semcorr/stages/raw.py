@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from os import link
 from pathlib import Path
 
@@ -13,24 +14,26 @@ from semcorr.assets.sources import mirror_from_environment
 from semcorr.datasets import members as item_lists
 from semcorr.datasets.members import Member
 from semcorr.datasets.objaverse import RAW_RAGGED, raw_arrays, record_of
-from semcorr.datasets.objaverse_fetch import Outcome, fetch_all
+from semcorr.datasets.objaverse_fetch import Asked, Outcome, fetch_all
 from semcorr.datasets.objaverse_source import Place
+from semcorr.datasets.xl_identifiers import SOURCES
 from semcorr.errors import ItemError
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkJob, ChunkReader, Compute, write_chunk
 from semcorr.store.items import Arrays
 from semcorr.store.lock import FolderLock
+from semcorr.store.shared import shared_chunk
 
 log = logging.getLogger(__name__)
 
 # pinned: an edit of this code must not download a data set again; raise it if the outputs change
-VERSION = 1
+VERSION = 2
 # names that no search for chunks finds
 STORE, MANIFEST = "store.zarr", "manifest.json"
 
 
 def main(job: StageJob) -> None:
-    """Write raw/{dataset}/{chunk}: `glb`, the bytes of each file, and `record`, JSON with its licence.
+    """Write raw/{dataset}/{chunk}: `content`, the bytes of each file, and `record`, JSON with its licence.
 
     The workflow engine deletes outputs before a job starts, and a chunk starts again whenever an object
     joins it. So two hidden folders lie beside the outputs: `.{chunk}.partial` with what is on its way,
@@ -40,7 +43,9 @@ def main(job: StageJob) -> None:
     partial = store.with_name(f".{store.stem}.partial")
     with FolderLock(partial):  # a writer with another list must not find it gone
         kept = Kept(store.with_name(f".{store.stem}.kept"))
-        write_chunk(_chunk_job(job), _preparation(job, partial, kept), unit="object")
+        described = _chunk_job(job)
+        shared = shared_chunk("raw", described.key, *_addresses(job))
+        write_chunk(described, _preparation(job, partial, kept), unit="object", shared=shared)
         kept.replace(store, job.outputs["manifest"])
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -48,9 +53,9 @@ def main(job: StageJob) -> None:
 def _preparation(job: StageJob, partial: Path, kept: "Kept"):
     """Return what brings the missing objects and gives the function id -> arrays."""
     datasets, name = job.config["datasets"], job.wildcards["dataset"]
-    members = item_lists.read_members(datasets, name)
+    entry, members = datasets[name], item_lists.read_members(datasets, name)
+    asset_row = import_module(f"semcorr.datasets.{entry['kind']}_source").asset_row
     place = Place(
-        url=datasets[name]["url"],
         mirror=mirror_from_environment(),
         offline=job.runtime.offline,
         max_bytes=job.cfg["max_bytes"],
@@ -61,11 +66,20 @@ def _preparation(job: StageJob, partial: Path, kept: "Kept"):
         usable = {i: members[i] for i in missing if members[i].status == "ok"}
         absent = {i: m for i, m in usable.items() if not kept.has(m, place.max_bytes)}
         log.info("%d objects kept, %d to fetch", len(usable) - len(absent), len(absent))
-        connections = datasets[name]["connections"]
-        outcomes = fetch_all(absent, partial, place, connections) if absent else {}
+        wanted = {
+            i: Asked(asset_row(m.columns, entry), m.columns.get("sha256", ""))
+            for i, m in absent.items()
+        }
+        outcomes = fetch_all(wanted, partial, place, entry["connections"]) if wanted else {}
         yield lambda item_id: _arrays(members[item_id], outcomes.get(item_id), kept)
 
     return prepare
+
+
+def _addresses(job: StageJob) -> list[str]:
+    # where files come from is no parameter of the rule, but says what they are
+    entry = job.config["datasets"][job.wildcards["dataset"]]
+    return [str(entry[name]) for name in ("url", *SOURCES) if name in entry]
 
 
 def _chunk_job(job: StageJob) -> ChunkJob:
@@ -81,7 +95,7 @@ def _chunk_job(job: StageJob) -> ChunkJob:
         attributes={
             "seed": job.config.get("seed", 0),  # for readers: no download depends on it
             "weights_sha256": {},
-            "frame": "file: glTF, Y up, front +Z",
+            "frame": "of the file",
             "units": "of the file",
         },
     )
@@ -135,7 +149,7 @@ class Kept:
 
     def read(self, item_id: str) -> tuple[bytes, str]:
         """Return the bytes of an object and their sha256."""
-        data = self._reader.read(item_id, ["glb"])["glb"].tobytes()
+        data = self._reader.read(item_id, ["content"])["content"].tobytes()
         return data, self._records[item_id]["sha256"]
 
     def replace(self, store: Path, manifest: Path) -> None:

@@ -13,6 +13,7 @@ from semcorr.rendering.interface import RenderOptions, Views
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, write_chunk
 from semcorr.store.items import Arrays
+from semcorr.store.shared import shared_chunk
 
 # Raised by hand when the arrays of all backends change: an edit must not cost GPU hours
 VERSION = 1
@@ -34,11 +35,10 @@ def main(job: StageJob) -> None:
 
             yield compute
 
-    write_chunk(
-        job.chunk_job(frame="world: Z up; cameras: OpenCV", units="depth: longest side = 1"),
-        prepare,
-        unit="shape",
+    described = job.chunk_job(
+        frame="world: Z up; cameras: OpenCV", units="depth: longest side = 1", on_scratch=True
     )
+    write_chunk(described, prepare, unit="shape", shared=shared_chunk("renders", described.key))
 
 
 def cameras_of(entry: Render):

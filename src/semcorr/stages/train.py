@@ -14,6 +14,7 @@ from safetensors.torch import save
 from semcorr.config.load import entry_of
 from semcorr.errors import UserError
 from semcorr.geometry.mesh_arrays import from_arrays
+from semcorr.networks.devices import device_of
 from semcorr.stages.coverage import check_manifests
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.row_blocks import RowBlocks
@@ -77,13 +78,10 @@ def checkpoint_seconds(job: StageJob) -> float:
 
 def materials_of(job: StageJob, part: Path) -> Materials:
     """Return the inputs of a training."""
-    device = job.runtime.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     return Materials(
         seed=job.cfg["global_seed"],
         cached=RowBlocks(part, job.runtime.threads),
-        device=device,
+        device=device_of(job.runtime.device),
         weights={
             name: job.input(name)
             for name in job.inputs

@@ -24,6 +24,7 @@ from semcorr.store.items import (
 from semcorr.store.lock import FolderLock
 from semcorr.store.manifest import Manifest, Row, read_manifest
 from semcorr.store.pack import PackedReader, pack
+from semcorr.store.shared import SharedChunk
 from semcorr.store.tally import TALLY
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class ChunkJob:
         inputs: content hashes of all input manifests and weights, by path.
         ragged: names of arrays whose first axis differs between items.
         attributes: further attributes of the store (frame, units ...).
+        scratch: folder on a disk of this node alone in which items are collected and packed, or None:
+            beside the store. What is there is lost for the next try on another node.
     """
 
     store: Path
@@ -56,6 +59,7 @@ class ChunkJob:
     inputs: dict[str, str]
     ragged: frozenset[str] = frozenset()
     attributes: dict[str, Any] = field(default_factory=dict)
+    scratch: Path | None = None
 
     @property
     def key(self) -> str:
@@ -64,11 +68,21 @@ class ChunkJob:
 
     @property
     def part_folder(self) -> Path:
-        """Folder of the items finished so far."""
+        """Folder that the writer holds locked; without `scratch` the items finished so far are in it."""
         return self.store.with_name(f"{self.store.stem}.part-{self.key}")
 
+    @property
+    def item_folder(self) -> Path:
+        """Folder of the items finished so far."""
+        return self.part_folder if self.scratch is None else self.scratch / f"semcorr-{self.key}"
 
-def write_chunk(job: ChunkJob, prepare: Callable[[list[str]], Any], unit: str = "item") -> Manifest:
+
+def write_chunk(
+    job: ChunkJob,
+    prepare: Callable[[list[str]], Any],
+    unit: str = "item",
+    shared: SharedChunk | None = None,
+) -> Manifest:
     """Compute what is missing of a chunk, pack it, write the manifest last.
 
     Args:
@@ -76,6 +90,7 @@ def write_chunk(job: ChunkJob, prepare: Callable[[list[str]], Any], unit: str = 
         prepare: called once with the ids still to compute, only if there are any; a context manager that
             yields the function id -> arrays (load networks, start renderers there).
         unit: noun of the progress bar.
+        shared: place where others may have put the same chunk, and where it goes for them.
 
     Returns:
         The manifest. An `ItemError` of an item is a row of it; any other exception stops the job and
@@ -85,12 +100,34 @@ def write_chunk(job: ChunkJob, prepare: Callable[[list[str]], Any], unit: str = 
     _clear_other_parts(job)
     lock = FolderLock(job.part_folder)
     with lock:
-        done = _finished(job)
-        if done is not None:
-            shutil.rmtree(job.part_folder, ignore_errors=True)
-            return done
-        _compute_missing(job, prepare, unit)
-        return _pack(job)
+        done = _finished(job) or _taken(job, shared)
+        if done is None:
+            _bring_items_to_scratch(job)
+            _compute_missing(job, prepare, unit)
+            done = _pack(job)
+            if shared is not None:
+                shared.offer(job.store, job.manifest)
+        for folder in {job.part_folder, job.item_folder}:
+            shutil.rmtree(folder, ignore_errors=True)
+        return done
+
+
+def _taken(job: ChunkJob, shared: SharedChunk | None) -> Manifest | None:
+    if shared is None:
+        return None
+    packed = job.part_folder / "packed.zarr"
+    manifest = shared.take(packed)
+    if manifest is not None:
+        _put_in_place(job, packed, manifest)
+    return manifest
+
+
+def _bring_items_to_scratch(job: ChunkJob) -> None:
+    # Good rows that `retry_failed` left, or items of a try without scratch
+    job.item_folder.mkdir(parents=True, exist_ok=True)
+    if job.item_folder != job.part_folder:
+        for path in sorted(job.part_folder.glob("*.npz")):
+            shutil.copyfile(path, job.item_folder / path.name)
 
 
 def _clear_other_parts(job: ChunkJob) -> None:
@@ -114,7 +151,7 @@ def _finished(job: ChunkJob) -> Manifest | None:
 
 
 def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
-    folder = job.part_folder
+    folder = job.item_folder
     missing = [
         i for i in job.ids if load_failure(folder, i) is None and load_item(folder, i) is None
     ]
@@ -143,7 +180,7 @@ def _compute_missing(job: ChunkJob, prepare, unit: str) -> None:
 
 
 def _pack(job: ChunkJob) -> Manifest:
-    folder = job.part_folder
+    folder = job.item_folder
     rows = []
     for item_id in sorted(job.ids):
         failure = load_failure(folder, item_id)
@@ -170,14 +207,24 @@ def _pack(job: ChunkJob) -> Manifest:
         job.ragged,
         attributes,
     )
-    sync_tree(packed)  # the manifest must never be all that a power cut leaves
-    job.manifest.unlink(missing_ok=True)
-    shutil.rmtree(job.store, ignore_errors=True)
-    packed.rename(job.store)
-    sync(job.store.parent)
-    manifest.write(job.manifest)
-    shutil.rmtree(folder, ignore_errors=True)
+    if job.scratch is not None:
+        shutil.rmtree(job.part_folder / packed.name, ignore_errors=True)
+        packed = Path(shutil.copytree(packed, job.part_folder / packed.name))
+    _put_in_place(job, packed, manifest)
     return manifest
+
+
+def _put_in_place(job: ChunkJob, packed: Path, manifest: Manifest) -> None:
+    sync_tree(packed)  # the manifest must never be all that a power cut leaves
+    # Two writers of other configurations hold other part folders: together they could leave the store of
+    # one with the manifest of the other
+    with FolderLock(job.store.with_name(f".{job.store.stem}.swap")) as lock:
+        job.manifest.unlink(missing_ok=True)
+        shutil.rmtree(job.store, ignore_errors=True)
+        packed.rename(job.store)
+        sync(job.store.parent)
+        manifest.write(job.manifest)
+        lock.folder.rmdir()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ DEFAULT_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"
 class Options(Variant):
     """What `python -m semcorr.stages.objaverse_list` wrote, or a list of ids; docs/objaverse.md."""
 
+    DOWNLOADED: ClassVar[bool] = True
     PLANNING: ClassVar[frozenset[str]] = frozenset(
         {"list", "chunks", "url", "truth", "connections"}
     )

@@ -32,6 +32,9 @@ class _Content:
 
 def parse(source: Source) -> Mesh:
     """Read an OBJ file with its material libraries (Kd, d, map_Kd) and colours of vertices."""
+    # words of a file cost ten times its size: what is too large is refused before they are read
+    source.check_vertices(source.data.count(b"\nv ") + source.data.startswith(b"v "))
+    source.check_faces(source.data.count(b"\nf "))
     content = _read_lines(source)
     count = len(content.positions)
     if not content.sizes:
