@@ -265,11 +265,9 @@ def test_a_search_needs_the_poses_that_it_searches(align, voxels, message):
 
 
 def test_an_angle_is_no_free_rotation():
-    sets = {
-        "a": {"kind": "procedural", "category": "chair", "count": 1, "seed": 0},
-        "b": {"kind": "turned", "from": "a", "rotation": "any"},
-    }
+    turned = {"kind": "turned", "from": "chairs", "rotation": "any"}
+    sets = SMALL["datasets"] | {"b": turned}
     assert validate(changed(datasets=sets), KEYS)
-    sets["b"]["yaw"] = 30.0
+    sets = sets | {"b": turned | {"yaw": 30.0}}
     with pytest.raises(UserError, match="datasets.b.*30 degrees are for rotation: yaw"):
         validate(changed(datasets=sets), KEYS)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 
 from semcorr.config.voxels import Voxel
@@ -20,25 +21,19 @@ POSES, RESOLUTION, GRID = 12, 16, 8
 OPTIONS = SimpleNamespace(levels=1, radius=1.0, align="rotation", chamfer_weight=1.0, mutual=False)
 
 
-def wedge(rotation):
-    """Vertices and faces of a skew tetrahedron of many triangles, turned."""
-    corners = np.array([[-0.5, -0.2, -0.3], [0.5, -0.1, -0.4], [-0.1, 0.4, -0.3], [0.3, 0.1, 0.5]])
-    faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
-    for _ in range(4):
-        a, b, c = corners[faces.T]
-        first = len(corners)
-        count = len(faces)
-        ab, bc, ca = (first + np.arange(count) + count * k for k in range(3))
-        corners = np.concatenate([corners, (a + b) / 2, (b + c) / 2, (c + a) / 2])
-        i, j, k = faces.T
-        rows = [(i, ab, ca), (ab, j, bc), (ca, bc, k), (ab, bc, ca)]
-        faces = np.concatenate([np.stack(row, axis=1) for row in rows])
-    return corners @ rotation.T, faces
+def bent_block(rotation):
+    """Vertices and faces of a body without symmetry, turned: a foot and an arm that leans over it."""
+    foot = trimesh.creation.box([1, 0.3, 0.2]).apply_translation([0, 0, -0.3])
+    arm = trimesh.creation.box([0.2, 0.45, 0.8]).apply_translation([0.4, 0.07, 0])
+    mesh = trimesh.util.concatenate([foot, arm]).subdivide_to_size(0.12)
+    vertices = mesh.vertices @ rotation.T
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    return (vertices - (low + high) / 2) / (high - low).max(), mesh.faces
 
 
 def in_poses(rotation, name, poses=POSES, field_seed=5):
-    """The wedge in all poses; features are a function of the turned position, as the flow network's."""
-    vertices, faces = wedge(rotation)
+    """The block in all poses; features are a function of the turned position, as the flow network's."""
+    vertices, faces = bent_block(rotation)
     arrays = voxels_of(vertices, faces, Voxel(resolution=RESOLUTION, rotations=poses))
     field = np.random.default_rng(field_seed).normal(size=(6, GRID, GRID, GRID))
     grids = np.tile(field.astype(np.float16), (poses, 1, 1, 1, 1))
@@ -52,7 +47,7 @@ def pool(grid):
 
 
 def test_voxels_hold_every_pose_in_the_unit_box():
-    vertices, faces = wedge(np.eye(3))
+    vertices, faces = bent_block(np.eye(3))
     arrays = voxels_of(vertices, faces, Voxel(resolution=RESOLUTION, rotations=POSES))
     assert len(arrays["cell_counts"]) == POSES
     assert np.array_equal(arrays["turned_from_world"][0], np.eye(4))

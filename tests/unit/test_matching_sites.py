@@ -291,7 +291,7 @@ def test_shapes_are_checked(arguments, error, message):
     ("change", "error", "message"),
     [
         ({"grids": np.zeros((1, 2, 4, 4, 3))}, ValueError, r"expected \(k, c, r, r, r\)"),
-        ({"voxels": ()}, ValueError, "voxels: expected 1 yaws, got 0"),
+        ({"voxels": ()}, ValueError, "voxels: expected 1 poses, got 0"),
         ({"voxel_resolution": 6}, ValueError, "expected a multiple of 4, got 6"),
         ({"grids": np.full((1, 2, 4, 4, 4), np.inf)}, ItemError, "x: grid features hold NaN"),
         ({"voxels": (np.zeros((0, 3), int),)}, ItemError, "x: no occupied voxel"),

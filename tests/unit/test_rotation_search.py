@@ -108,12 +108,12 @@ def test_the_best_are_apart():
     assert apart(rotations, scores[::-1].copy(), 2) == [47, 46]
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(4))
 def test_search_is_as_good_as_trying_very_many(number):
-    points = bent_block()
+    points = bent_block(200)
     hidden = Rotation.random(6, random_state=1).as_matrix()[number]
     target = turn_about_centre(points, hidden)
-    few = points[::8], target[::8]
+    few = points[::4], target[::4]
 
     def rough(rotations):
         return -chamfer_of_turns(*few, rotations)
