@@ -1,35 +1,27 @@
-"""Which stored poses of two shapes look most alike, among all pairs of poses; coarse first.
+"""Which stored poses of two shapes to match: those that lie to each other as the shapes themselves do.
 
 Features that do not turn with a shape are extracted in every pose (`voxels` with `rotations`). Two shapes
-in k poses each have k^2 relative rotations for 2k extractions. Most pairs are dismissed by the positions
-of a few voxels; features are compared for the others only, and only as pooled cells.
+in k poses each have k^2 relative rotations for 2k extractions. Positions say which rotations are
+possible; features are compared for the few that are left, and only as pooled cells.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
 
-from semcorr.matching.cells import centres
-from semcorr.matching.shape import Shape, grids_of
-from semcorr.matching.yaw import (
-    cell_rows,
-    chamfer_distances,
-    choose,
-    feature_agreement,
-    thinned,
-)
+from semcorr.matching.rotation_search import search_positions
+from semcorr.matching.rotations import turns
+from semcorr.matching.shape import Shape, concentric_sites, grids_of
+from semcorr.matching.yaw import cell_rows, choose, feature_agreement
 
-# points per pose in the first chamfer distances: enough to see that two shapes lie across each other
-FEW_POINTS = 128
-# pairs of poses whose features are compared
-KEPT = 48
+# rotations that are tried on positions, beside the 24 of the cube
+CANDIDATES = 1024
 
 Grid = Float[np.ndarray, "c q q q"]
+Rotations = Float[np.ndarray, "k 3 3"]
 
 
 @dataclass(frozen=True)
@@ -39,15 +31,15 @@ class PoseChoice:
     Attributes:
         source: index of the source's pose.
         target: index of the target's pose.
-        pairs: how many pairs there were.
-        compared: of how many of them features were compared.
-        chamfer: of the chosen pair: mean distance to the other shape's nearest point, longest side = 1.
-        agreement: of the chosen pair: mean cosine of the best partners of both shapes' pooled cells.
+        rotation: the target's rotation that the pair stands for.
+        compared: of how many rotations features were compared.
+        chamfer: after the rotation: mean distance to the other shape's nearest point.
+        agreement: of the pair: mean cosine of the best partners of both shapes' pooled cells.
     """
 
     source: int
     target: int
-    pairs: int
+    rotation: Float[np.ndarray, "3 3"]
     compared: int
     chamfer: float
     agreement: float
@@ -57,10 +49,10 @@ class PoseChoice:
         return {
             "source_pose": self.source,
             "target_pose": self.target,
-            "pose_pairs": self.pairs,
-            "pose_pairs_compared": self.compared,
-            "pose_chamfer": self.chamfer,
-            "pose_agreement": self.agreement,
+            "rotation_matrix": self.rotation.tolist(),
+            "rotations_compared": self.compared,
+            "rotation_chamfer": self.chamfer,
+            "rotation_agreement": self.agreement,
         }
 
 
@@ -69,34 +61,27 @@ def choose_poses(
     target: Shape,
     pool: Callable[[Grid], Grid],
     chamfer_weight: float = 1.0,
-    kept: int = KEPT,
+    candidates: int = CANDIDATES,
 ) -> PoseChoice:
-    """Choose the pair of poses whose voxels and features fit best.
+    """Choose the pair of poses in which positions and features fit best.
 
     Args:
         source: grids and voxels of k poses, features extracted anew for each.
         target: the same.
         pool: what is done to a float32 grid before its cells are compared.
-        chamfer_weight: weight of the chamfer distance of voxel centres against feature agreement, both
-            standardised over the `kept` pairs (`yaw.choose`).
-        kept: pairs whose features are compared: those of least chamfer distance between a few voxels.
+        chamfer_weight: weight of the chamfer distance against feature agreement, both standardised over
+            the rotations that the search on positions leaves (`yaw.choose`).
+        candidates: rotations that the search begins with.
     """
     grids_of(source, target)
-    clouds = [_clouds(shape) for shape in (source, target)]
-    rough = pair_chamfers(*([thinned(c, FEW_POINTS) for c in of_shape] for of_shape in clouds))
-    ours, theirs = least(rough, kept)
-    rows = lru_cache(maxsize=None)(
-        lambda shape, pose: _pooled_rows((source, target)[shape], pose, pool)
+    sites = concentric_sites(source, target)
+    rotations, chamfer = search_positions(
+        sites[0][source.sample_rows], sites[1][target.sample_rows], candidates
     )
-    chamfer = np.array(
-        [
-            chamfer_distances(clouds[0][i], [clouds[1][j]])[0]
-            for i, j in zip(ours, theirs, strict=True)
-        ]
-    )
+    ours, theirs = nearest_pairs(rotations, rotations_of(source), rotations_of(target))
     agreement = np.array(
         [
-            feature_agreement(rows(0, int(i)), rows(1, int(j)))
+            feature_agreement(_pooled(source, i, pool), _pooled(target, j, pool))
             for i, j in zip(ours, theirs, strict=True)
         ]
     )
@@ -104,49 +89,36 @@ def choose_poses(
     return PoseChoice(
         int(ours[best]),
         int(theirs[best]),
-        rough.size,
-        len(chamfer),
+        rotations[best],
+        len(rotations),
         float(chamfer[best]),
         float(agreement[best]),
     )
 
 
-def pair_chamfers(
-    sources: list[Float[np.ndarray, "s 3"]], targets: list[Float[np.ndarray, "t 3"]]
-) -> Float[np.ndarray, "k l"]:
-    """Return the symmetric chamfer distance (`yaw.chamfer_distances`) of every source to every target.
-
-    Args:
-        sources: one cloud per pose, each of as many points or fewer.
-        targets: the same.
-    """
-    return (_mean_distances(sources, targets) + _mean_distances(targets, sources).T) / 2
-
-
-def _mean_distances(queries: list[np.ndarray], clouds: list[np.ndarray]) -> np.ndarray:
-    """Return for (query cloud, cloud) the mean distance of the first's points to the second."""
-    starts = np.cumsum([0, *(len(cloud) for cloud in queries)])
-    everything = np.concatenate(queries)
-    means = np.empty((len(queries), len(clouds)))
-    for column, cloud in enumerate(clouds):
-        distances, _ = cKDTree(cloud).query(everything)
-        means[:, column] = np.add.reduceat(distances, starts[:-1]) / np.diff(starts)
-    return means
-
-
-def least(
-    values: Float[np.ndarray, "k l"], count: int
+def nearest_pairs(
+    rotations: Float[np.ndarray, "n 3 3"], sources: Rotations, targets: Rotations
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Return rows and columns of the `count` least values, least first, equal ones in their order."""
-    order = np.argsort(values, axis=None, kind="stable")[:count]
-    rows, columns = np.unravel_index(order, values.shape)
+    """Return for every rotation of the target the poses (source, target) that stand for it best.
+
+    Where R puts the target on the source, sources[i] R puts it on the source in pose i: the angle to
+    targets[j] is what is left over.
+    """
+    traces = np.einsum("iab,nbc,jac->nij", sources, rotations, targets)
+    best = traces.reshape(len(rotations), -1).argmax(axis=1)
+    rows, columns = np.divmod(best, len(targets))
     return rows, columns
 
 
-def _clouds(shape: Shape) -> list[np.ndarray]:
-    return [centres(voxels, shape.voxel_resolution) for voxels in shape.voxels]
+def rotations_of(shape: Shape) -> Rotations:
+    """Return how the shape is turned in each of its poses, without scale and centre."""
+    if shape.turned_from_world is None:
+        return turns(len(shape.grids))
+    linear = shape.turned_from_world[:, :3, :3]
+    return linear / np.cbrt(np.linalg.det(linear))[:, None, None]
 
 
-def _pooled_rows(shape: Shape, pose: int, pool: Callable[[Grid], Grid]) -> np.ndarray:
+def _pooled(shape: Shape, pose: int, pool: Callable[[Grid], Grid]) -> Float[np.ndarray, "n c"]:
+    """Return unit features of the pooled occupied cells."""
     grid = pool(shape.grids[pose].astype(np.float32))
     return cell_rows(grid, shape.voxels[pose], shape.voxel_resolution)

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from semcorr.matching.rotations import boxes_after_turns
+from semcorr.matching.rotations import all_rotations, boxes_after_turns
+from semcorr.matching.yaw import thinned
 
 Rotations = Float[np.ndarray, "k 3 3"]
 # rotation candidates -> (k,) larger is better
@@ -18,6 +19,8 @@ KEPT = 8
 APART = 25.0
 # degrees of the turns about the three axes that refine a candidate, one round each
 STEPS = (10.0, 5.0, 2.5)
+# samples a shape in chamfer distances: of all candidates, and of those that are left
+ROUGH_POINTS, FINE_POINTS = 128, 512
 # positions moved at a time: bounds the temporaries to some 20 MB
 _ROWS = 1 << 18
 
@@ -50,6 +53,32 @@ def search(
         found = np.where(better[:, None, None], around[rows, best], found)
         scores = np.where(better, tried[rows, best], scores)
     return found, scores
+
+
+def search_positions(
+    source: Float[np.ndarray, "s 3"],
+    target: Float[np.ndarray, "t 3"],
+    count: int,
+    boxed: Float[np.ndarray, "n 3"] | None = None,
+) -> tuple[Rotations, Float[np.ndarray, " n"]]:
+    """Return different rotations that put the target on the source, with their chamfer distances.
+
+    Args:
+        source: samples, in random order.
+        target: the same.
+        count: rotations to try first, beside the 24 of the box.
+        boxed: all points of the target, where each turn brings their box back to the unit box; None
+            leaves centre and size as they are.
+    """
+
+    def closeness(points: int, corners: np.ndarray | None) -> Score:
+        clouds = thinned(source, points), thinned(target, points)
+        return lambda rotations: -chamfer_of_turns(*clouds, rotations, corners)
+
+    # the box of many samples is the shape's but for some percent: near enough to dismiss rotations
+    rough = closeness(ROUGH_POINTS, None if boxed is None else thinned(target, FINE_POINTS))
+    rotations, scores = search(all_rotations(count), rough, closeness(FINE_POINTS, boxed))
+    return rotations, -scores
 
 
 def apart(
