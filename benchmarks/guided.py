@@ -19,7 +19,7 @@ from semcorr.matching.guided import match, match_aligned
 from semcorr.matching.rotations import turns
 from semcorr.matching.shape import Shape
 
-OPTIONS = SimpleNamespace(temperature=0.03, sigma=0.12, position_weight=2.0, yaws=48, up="known")
+OPTIONS = SimpleNamespace(temperature=0.03, sigma=0.12, position_weight=2.0, yaws=48, align="yaw")
 
 
 def example(sites: int, channels: int) -> tuple[Shape, Shape]:

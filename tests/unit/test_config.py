@@ -201,7 +201,7 @@ SLAT = {
     [
         ("features__f__latent", "dense", "slat_states reads latents of form sparse, 'dense'"),
         ("features__f__kind", "hnsr", "hnsr reads latents of form grid, 'sparse' has form sparse"),
-        ("latents__sparse__voxel", "turned", "the views show one yaw, but 'turned' has 4"),
+        ("latents__sparse__voxel", "turned", "the views show one pose, but 'turned' has 4"),
     ],
 )
 def test_latents_and_voxels_that_do_not_fit_are_refused(path, value, message):
@@ -239,3 +239,35 @@ def test_more_levels_than_the_voxels_allow_are_refused():
         UserError, match="methods.m.levels: 8 halve the grid 7 times, .*: set fewer"
     ):
         validate(changed(**GRID, methods__m=method | {"levels": 8}), KEYS)
+
+
+@pytest.mark.parametrize(
+    ("align", "voxels", "message"),
+    [
+        (
+            "yaw",
+            {"rotations": 4},
+            "methods.m.align: yaw needs a feature whose voxels have `yaws` > 1",
+        ),
+        ("rotation", {"yaws": 4}, "rotation needs a feature whose voxels have `rotations` > 1"),
+        ("none", {"yaws": 4, "rotations": 4}, "yaws and rotations: one of them must be 1"),
+    ],
+)
+def test_a_search_needs_the_poses_that_it_searches(align, voxels, message):
+    method = {"matcher": "hierarchical", "feature": "f", "levels": 1, "align": align}
+    wrong = GRID | {"voxels": {"v": {"resolution": 16} | voxels}}
+    with pytest.raises(UserError, match=message):
+        validate(changed(**wrong, methods__m=method), KEYS)
+    right = {"yaw": {"yaws": 4}, "rotation": {"rotations": 4}, "none": {}}[align]
+    assert validate(
+        changed(**GRID | {"voxels": {"v": {"resolution": 16} | right}}, methods__m=method), KEYS
+    )
+
+
+def test_an_angle_is_no_free_rotation():
+    turned = {"kind": "turned", "from": "chairs", "rotation": "any"}
+    sets = SMALL["datasets"] | {"b": turned}
+    assert validate(changed(datasets=sets), KEYS)
+    sets = sets | {"b": turned | {"yaw": 30.0}}
+    with pytest.raises(UserError, match="datasets.b.*30 degrees are for rotation: yaw"):
+        validate(changed(datasets=sets), KEYS)

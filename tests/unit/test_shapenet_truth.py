@@ -227,7 +227,9 @@ def test_part_truth_is_the_same_every_time(entry, tmp_path):
 def test_labels_turn_with_a_turned_shape(entry):
     arrays, truth = load_truth(entry, FIRST)
     reader, of_truth = (MemoryReader({FIRST: a}) for a in (arrays, truth_to_arrays(truth)))
-    turned = DatasetContext({"yaw": 30.0}, 0, {}, {}, meshes=reader, truth=of_truth)
+    turned = DatasetContext(
+        {"yaw": 30.0, "rotation": "yaw"}, 0, {}, {}, meshes=reader, truth=of_truth
+    )
     mesh, _ = turned_meshes(turned)(FIRST)
     there = turned_truth(turned)(FIRST)
     sites = sites_of(to_arrays(mesh, np.eye(4), 0, FIRST))

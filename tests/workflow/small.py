@@ -105,7 +105,9 @@ CONFIG: dict[str, Any] = {
     "voxels": {
         "s16": {"resolution": 16},
         "s16_yaw2": {"resolution": 16, "yaws": 2},
+        "s16_rotation2": {"resolution": 16, "rotations": 2},
         "other": {"resolution": 32},
+        "other_rotation2": {"resolution": 32, "rotations": 2},
     },
     "latents": {
         "tiny": {"kind": "trellis_ss", "voxel": "s16", "weights": VAE},
@@ -173,7 +175,7 @@ CONFIG: dict[str, Any] = {
             "layer": 0,
             "guidance": -1,
         },
-        "shapes": {"kind": "voxel_autoencoder", "voxel": "s16", "weights": VAE},
+        "shapes": {"kind": "voxel_autoencoder", "voxel": "s16_rotation2", "weights": VAE},
         "slat_states": {
             "kind": "slat_states",
             "latent": "slat",
@@ -207,7 +209,12 @@ CONFIG: dict[str, Any] = {
         "voxel_views": {"matcher": "guided", "feature": "voxel_views", "yaws": 4},
         "guessed": {"matcher": "nearest", "feature": "guessed"},
         "states": {"matcher": "hierarchical", "feature": "states", "levels": 1},
-        "shapes": {"matcher": "hierarchical", "feature": "shapes", "levels": 1},
+        "shapes": {
+            "matcher": "hierarchical",
+            "feature": "shapes",
+            "levels": 1,
+            "align": "rotation",
+        },
         "states_yaw2": {
             "matcher": "hierarchical",
             "feature": "states_yaw2",

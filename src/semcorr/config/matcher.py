@@ -14,7 +14,15 @@ class Matcher(Variant):
 
 
 class Alignable(Matcher):
-    """A matcher that may first search the yaw between source and target."""
+    """A matcher that may first search the rotation between source and target."""
 
-    align: Literal["none", "yaw"] = Field("none", description="`yaw`: search the angle about +Z")
+    align: Literal["none", "yaw", "rotation"] = Field(
+        "none", description="`yaw`: search the angle about +Z; `rotation`: search all rotations"
+    )
     yaws: int = Field(24, ge=2, le=360, description="number of yaws tried with align: yaw")
+    rotations: int = Field(
+        1024,
+        ge=1,
+        le=65536,
+        description="with align: rotation, first tried beside the 24 of the cube",
+    )

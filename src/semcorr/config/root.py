@@ -155,14 +155,14 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
-    def _views_show_one_yaw(self):
+    def _views_show_one_pose(self):
         for section in ("latents", "features"):
             for name, entry in getattr(self, section).items():
                 voxel, render = (getattr(entry, key, None) for key in ("voxel", "render"))
-                if voxel and render and self.voxels[voxel].yaws > 1:
+                if voxel and render and self.voxels[voxel].poses > 1:
                     raise ValueError(
-                        f"{section}.{name}.voxel: the views show one yaw, but {voxel!r} has"
-                        f" {self.voxels[voxel].yaws}: name voxels with yaws: 1"
+                        f"{section}.{name}.voxel: the views show one pose, but {voxel!r} has"
+                        f" {self.voxels[voxel].poses}: name voxels with yaws and rotations 1"
                     )
         return self
 
@@ -179,14 +179,15 @@ class _Base(Strict):
         return self
 
     @model_validator(mode="after")
-    def _yaw_search_has_yaws(self):
+    def _search_has_poses(self):
         for name, method in self.methods.items():
-            if method.matcher == "hierarchical" and method.align == "yaw":
+            if method.matcher == "hierarchical" and method.align != "none":
                 voxel = self.voxel_behind(method.feature)
-                if self.voxels[voxel].yaws < 2:
+                poses = f"{method.align}s"
+                if getattr(self.voxels[voxel], poses) < 2:
                     raise ValueError(
-                        f"methods.{name}.align: yaw needs a feature whose voxels have `yaws` > 1;"
-                        f" {method.feature!r} rests on voxels {voxel!r} with 1"
+                        f"methods.{name}.align: {method.align} needs a feature whose voxels have"
+                        f" `{poses}` > 1; {method.feature!r} rests on voxels {voxel!r} with 1"
                     )
         return self
 

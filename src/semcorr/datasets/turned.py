@@ -1,4 +1,4 @@
-"""Data sets whose items are turned about the up axis before anything else sees them."""
+"""Data sets whose items are turned, about the up axis or freely, before anything else sees them."""
 
 from dataclasses import replace
 from math import radians, tau
@@ -17,7 +17,12 @@ from semcorr.datasets.context import (
 from semcorr.geometry.frames import used_vertices, world_from_file
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays
-from semcorr.geometry.transforms import apply, homogeneous, rotation_yaw
+from semcorr.geometry.transforms import (
+    apply,
+    homogeneous,
+    rotation_yaw,
+    rotations_of_quaternions,
+)
 from semcorr.seeds import seed_of
 
 
@@ -28,21 +33,30 @@ def angle_of(seed: int, item_id: str, yaw: Literal["random"] | float) -> float:
     return radians(float(yaw))
 
 
+def random_rotation(seed: int, item_id: str) -> Float[np.ndarray, "3 3"]:
+    """Return the rotation of one item, uniform over all rotations, from (seed, item id)."""
+    # a normal vector has no preferred direction: its unit quaternion is uniform on SO(3)
+    generator = np.random.default_rng(seed_of(seed, "turned", "any", item_id))
+    quaternion = generator.standard_normal(4)
+    return rotations_of_quaternions(quaternion / np.linalg.norm(quaternion))
+
+
 def turn(points_world: Float[np.ndarray, "n 3"], angle: float) -> Float[np.ndarray, "n 3"]:
     """Turn points by `angle` radians about +Z through the origin; nothing is scaled."""
     return np.asarray(points_world, np.float64) @ rotation_yaw(angle).T
 
 
-def turn_mesh(mesh: Mesh, angle: float) -> tuple[Mesh, Float[np.ndarray, "4 4"]]:
+def turn_mesh(
+    mesh: Mesh, rotation: Float[np.ndarray, "3 3"]
+) -> tuple[Mesh, Float[np.ndarray, "4 4"]]:
     """Turn a mesh of the world frame and bring it back into the unit box.
 
     The box of a turned shape has other sides, so that it is scaled and centred anew: without that,
-    parts could leave the cube of the voxels, and the size of a shape would tell its angle.
+    parts could leave the cube of the voxels, and the size of a shape would tell how it was turned.
 
     Returns:
         The turned mesh, and `turned_from_world` (4, 4), which takes keypoints along.
     """
-    rotation = rotation_yaw(angle)
     fitted = world_from_file(used_vertices(mesh) @ rotation.T, "+z", "-y")
     matrix = fitted @ homogeneous(rotation)
     return replace(mesh, vertices=apply(matrix, mesh.vertices)), matrix
@@ -51,8 +65,8 @@ def turn_mesh(mesh: Mesh, angle: float) -> tuple[Mesh, Float[np.ndarray, "4 4"]]
 def open_meshes(context: DatasetContext) -> LoadMesh:
     """Return the function id -> (turned mesh in the world frame, identity).
 
-    The turned mesh counts as the file: a way back to the file it was turned from would hold the angle, which
-    no later stage may read.
+    The turned mesh counts as the file: a way back to the file it was turned from would hold the
+    rotation, which no later stage may read.
     """
 
     def load(item_id: str) -> tuple[Mesh, np.ndarray]:
@@ -78,4 +92,8 @@ def open_truth(context: DatasetContext) -> LoadTruth:
 
 
 def _turn_item(context: DatasetContext, item_id: str, arrays) -> tuple[Mesh, np.ndarray]:
-    return turn_mesh(from_arrays(arrays), angle_of(context.seed, item_id, context.cfg["yaw"]))
+    if context.cfg["rotation"] == "any":
+        rotation = random_rotation(context.seed, item_id)
+    else:
+        rotation = rotation_yaw(angle_of(context.seed, item_id, context.cfg["yaw"]))
+    return turn_mesh(from_arrays(arrays), rotation)

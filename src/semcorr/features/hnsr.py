@@ -1,4 +1,4 @@
-"""Kind `hnsr`: hidden states of the sparse-structure flow network, one grid per yaw."""
+"""Kind `hnsr`: hidden states of the sparse-structure flow network, one grid per pose."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ RAGGED = frozenset()
 
 @contextmanager
 def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], Arrays]]:
-    """Load the networks and yield the function id -> {grids: (yaws, C, r, r, r) float16}.
+    """Load the networks and yield the function id -> {grids: (poses, C, r, r, r) float16}.
 
     Each of `more_layers` is a further array of that shape, see `grid_array`.
     """
@@ -53,7 +53,7 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
         if conditions_of is not None:
             if len(latents) > 1:
                 raise UserError(
-                    "pictures show one yaw: use guidance -1 with voxels of several yaws"
+                    "pictures show one pose: use guidance -1 with voxels of several yaws or rotations"
                 )
             conditions = conditions_of(item_id)
         grids = np.stack([single_step_features(flow, z, conditions, step) for z in latents], 1)

@@ -1,4 +1,4 @@
-"""Kind `trellis_ss`: latents of the sparse-structure VAE encoder, one per yaw (HNSR step 1)."""
+"""Kind `trellis_ss`: latents of the sparse-structure VAE encoder, one per pose (HNSR step 1)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ RAGGED = frozenset()
 
 @contextmanager
 def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], Arrays]]:
-    """Load the encoder and yield the function id -> {latents: (yaws, c, r, r, r) float32}."""
+    """Load the encoder and yield the function id -> {latents: (poses, c, r, r, r) float32}."""
     encoder = open_network(
         "SparseStructureEncoder", upstream.weights["weights"], upstream, options.untrained
     )

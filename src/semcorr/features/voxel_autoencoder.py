@@ -1,4 +1,4 @@
-"""Kind `voxel_autoencoder`: states of an encoder of voxels as features of its cells, one grid per yaw."""
+"""Kind `voxel_autoencoder`: states of an encoder of voxels as features of its cells, one grid per pose."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ RAGGED = frozenset()
 
 @contextmanager
 def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], Arrays]]:
-    """Load the encoder and yield the function id -> {grids: (yaws, C, r, r, r) float16}."""
+    """Load the encoder and yield the function id -> {grids: (poses, C, r, r, r) float16}."""
     encoder = open_network(
         "SparseStructureEncoder", upstream.weights["weights"], upstream, options.untrained
     )

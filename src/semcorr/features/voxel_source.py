@@ -27,7 +27,7 @@ def voxel_source(
         backbone: registry name of a vision transformer.
         weights: its small JSON.
         size: side of the pictures given to it, pixels.
-        upstream: with renders, and voxels of one yaw.
+        upstream: with renders, and voxels of one pose.
     """
     encoder = token_encoder(open_backbone(backbone, weights, upstream))
     resolution = upstream.voxels.attributes["cfg"]["resolution"]

@@ -17,6 +17,19 @@ def rotation_yaw(angle: float) -> Float[np.ndarray, "3 3"]:
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
+def rotations_of_quaternions(
+    quaternions: Float[np.ndarray, "*n 4"],
+) -> Float[np.ndarray, "*n 3 3"]:
+    """Return the rotations of unit quaternions (x, y, z, w); q and -q are the same rotation."""
+    x, y, z, w = np.moveaxis(np.asarray(quaternions, dtype=np.float64), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+
+
 def homogeneous(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "4 4"]:
     """Return a 3 x 3 rotation (or linear map) as a 4 x 4 matrix."""
     matrix = np.eye(4)

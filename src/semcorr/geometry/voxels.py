@@ -239,5 +239,5 @@ def cell_of_points(points: Float[np.ndarray, "n 3"], resolution: int) -> Int[np.
 
 
 def split_yaws(arrays: dict[str, np.ndarray]) -> list[UInt8[np.ndarray, "n 3"]]:
-    """Split the cells of all yaws of a voxel store's item (`cells`, `cell_counts`) by yaw."""
+    """Split the cells of all poses (yaws, rotations) of a voxel store's item (`cells`, `cell_counts`)."""
     return np.split(arrays["cells"], np.cumsum(arrays["cell_counts"])[:-1])

@@ -2,9 +2,10 @@
 
 Our own default (docs/matching.md), not part of any published system. (i) Soft mutual matches from
 cosines. (ii) The rotation under which matched points lie closest, of shapes with one centre and one
-size. (iii) Cosine minus lambda times squared distance after alignment.
+size: about the up axis, or any. (iii) Cosine minus lambda times squared distance after alignment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +13,16 @@ from jaxtyping import Float, Int
 
 from semcorr.matching.cosine import BestRows, best_rows, unit_rows
 from semcorr.matching.result import SiteMatch, round_trip_confidence
+from semcorr.matching.rotation_search import Score, search
 from semcorr.matching.rotations import all_rotations, turn_about_centre, turns
 from semcorr.matching.shape import Shape, concentric_sites, site_features_of
 
 # sites per shape in the vote; the vote's cost grows with its square
 VOTERS = 1500
-# of all VOTERS^2 soft matches only the heaviest are followed through the rotations, and fewer where
-# there are many rotations
+# of all VOTERS^2 soft matches only the heaviest are followed through the rotations, and fewer through
+# the many among which a search over all rotations begins
 HEAVIEST = 50_000
-VOTES_IN_ALL = 30_000_000
+ROUGH_VOTES = 7_000
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,19 @@ def match_aligned(
     )
 
 
+def _rotations(options, score: Callable[[int], Score]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rotations among which the votes decide, and their scores.
+
+    Args:
+        options: `align`, `yaws`, `rotations`.
+        score: number of votes -> score of rotations.
+    """
+    if options.align == "rotation":
+        return search(all_rotations(options.rotations), score(ROUGH_VOTES), score(HEAVIEST))
+    rotations = turns(options.yaws if options.align == "yaw" else 1)
+    return rotations, score(HEAVIEST)(rotations)
+
+
 def _voters(shape: Shape) -> Int[np.ndarray, " n"]:
     """Return evenly spaced rows of the samples (they are in random order and uniform in area)."""
     rows = shape.sample_rows
@@ -140,8 +155,8 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     Args:
         source: needs site features.
         target: needs site features of as many channels.
-        options: `temperature`, `sigma`, `position_weight`, `yaws`, `up` ("known": yaws about Z;
-            "unknown": all rotations).
+        options: `temperature`, `sigma`, `position_weight`, `align` ("none", "yaw", "rotation"), `yaws`,
+            `rotations`.
         seed: unused; subsample and rotations are fixed.
 
     Returns:
@@ -152,15 +167,14 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     weights = soft_mutual_matches(
         source_features[rows_source], target_features[rows_target], options.temperature
     )
-    rotations = turns(options.yaws) if options.up == "known" else all_rotations()
     source_sites, target_sites = concentric_sites(source, target)
-    scores = score_rotations(
-        source_sites[rows_source],
-        target_sites[rows_target],
-        heaviest(weights, min(HEAVIEST, VOTES_IN_ALL // len(rotations))),
-        rotations,
-        options.sigma,
-    )
+
+    def score(votes: int) -> Score:
+        heavy = heaviest(weights, votes)
+        places = source_sites[rows_source], target_sites[rows_target]
+        return lambda rotations: score_rotations(*places, heavy, rotations, options.sigma)
+
+    rotations, scores = _rotations(options, score)
     chosen = int(np.argmax(scores))
     aligned = turn_about_centre(target_sites, rotations[chosen])
     best = match_aligned(

@@ -1,6 +1,7 @@
 """Coarse-to-fine matching of latent cells (HNSR section 3; steps 5 to 9), vectorised."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -9,12 +10,15 @@ from semcorr.errors import UserError
 from semcorr.matching.cells import CellMatches, check_cells, decode, encode, occupied_cells
 from semcorr.matching.cosine import COSINE_EPS
 from semcorr.matching.lift import lift_sites
+from semcorr.matching.poses import choose_poses
 from semcorr.matching.result import SiteMatch, round_trip_confidence
 from semcorr.matching.shape import Shape, grids_of
 from semcorr.matching.yaw import choose_yaw
 
 # entries of one similarity block: 64 MB in float32 whatever the size of the grids
 BLOCK_ENTRIES = 1 << 24
+# cells a side at which poses are compared: HNSR's coarsest level
+POSE_CELLS = 4
 
 
 @dataclass(frozen=True)
@@ -195,9 +199,10 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     """Match cells coarse to fine, lift cells to voxels and voxels to sites (HNSR steps 5-9).
 
     Args:
-        source: needs grids and voxels; its first yaw is used.
-        target: needs grids and voxels; with `align: yaw` one of its yaws is chosen.
-        options: `levels`, `radius`, `align` ("none" or "yaw"), `chamfer_weight`, `mutual`.
+        source: needs grids and voxels; its first pose is used, but with `align: rotation`.
+        target: needs grids and voxels; with `align: yaw` one of its yaws is chosen, with `align:
+            rotation` one pose of each shape.
+        options: `levels`, `radius`, `align` ("none", "yaw", "rotation"), `chamfer_weight`, `mutual`.
         seed: unused, the search draws nothing.
 
     Returns:
@@ -216,24 +221,41 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
             f" grid has {side} cells a side; set levels to at most {most}"
         )
     factor = resolution // side
-    source_cells = occupied_cells(source.voxels[0], resolution, factor)
-    yaw, info = 0, {}
-    if options.align == "yaw":
-        choice = choose_yaw(source, target, options.chamfer_weight)
-        yaw, info = choice.yaw, choice.summary()
-    target_cells = occupied_cells(target.voxels[yaw], resolution, factor)
-    source_pools = pool_levels(source_grids[0], options.levels)
-    target_pools = pool_levels(target_grids[yaw], options.levels)
+    ours, theirs, info = _poses(source, target, options)
+    source_cells = occupied_cells(source.voxels[ours], resolution, factor)
+    target_cells = occupied_cells(target.voxels[theirs], resolution, factor)
+    source_pools = pool_levels(source_grids[ours].astype(np.float32, copy=False), options.levels)
+    target_pools = pool_levels(target_grids[theirs].astype(np.float32, copy=False), options.levels)
     there = match_pooled(
         source_pools, target_pools, source_cells, target_cells, options.radius, options.mutual
     )[-1]
     back = match_pooled(
         target_pools, source_pools, target_cells, source_cells, options.radius, options.mutual
     )[-1]
-    ours = source.turned_sites(0), source.voxels[0]
-    theirs = target.turned_sites(yaw), target.voxels[yaw]
-    forward = lift_sites(there, theirs, ours, resolution)
-    backward = lift_sites(back, ours, theirs, resolution)
+    here = source.turned_sites(ours), source.voxels[ours]
+    away = target.turned_sites(theirs), target.voxels[theirs]
+    forward = lift_sites(there, away, here, resolution)
+    backward = lift_sites(back, here, away, resolution)
     confidence = round_trip_confidence(forward.cosine, target.sites, forward.match, backward.match)
-    info |= {"cosine": float(there.cosine.mean()), "yaw": int(yaw)}
+    info |= {"cosine": float(there.cosine.mean())}
     return SiteMatch(forward.match, backward.match, confidence, info)
+
+
+def _pose_factor(side: int) -> int:
+    """Return the largest divisor of `side` that leaves `POSE_CELLS` cells or more."""
+    fitting = (f for f in range(side // POSE_CELLS, 1, -1) if side % f == 0)
+    return next(fitting, 1)
+
+
+def _poses(source: Shape, target: Shape, options) -> tuple[int, int, dict[str, Any]]:
+    """Return the pose of each shape that is matched, and facts about the choice."""
+    if options.align == "rotation":
+        factor = _pose_factor(source.grids.shape[-1])
+        choice = choose_poses(
+            source, target, lambda grid: pool_grid(grid, factor), options.chamfer_weight
+        )
+        return choice.source, choice.target, choice.summary()
+    if options.align == "yaw":
+        yaws = choose_yaw(source, target, options.chamfer_weight)
+        return 0, yaws.yaw, yaws.summary() | {"yaw": yaws.yaw}
+    return 0, 0, {"yaw": 0}

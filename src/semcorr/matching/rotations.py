@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from semcorr.geometry.transforms import rotation_yaw
+from semcorr.geometry.transforms import rotation_yaw, rotations_of_quaternions
 
 # constants of super-Fibonacci spirals (Alexa, CVPR 2022, section 4); psi solves psi^4 = psi + 4
 _PHI = np.sqrt(2.0)
@@ -29,28 +29,50 @@ def box_rotations() -> Float[np.ndarray, "24 3 3"]:
     return np.stack(found)
 
 
-def all_rotations(count: int = 4096) -> Float[np.ndarray, "k 3 3"]:
-    """Return a fixed, nearly uniform set of rotations in 3D: 24 of the box, then `count` others.
+def spiral_rotations(count: int) -> Float[np.ndarray, "k 3 3"]:
+    """Return a fixed, nearly uniform set of rotations in 3D, without randomness.
 
-    The others are super-Fibonacci spirals (Alexa, "Super-Fibonacci Spirals: Fast, Low-Discrepancy
-    Sampling of SO(3)", CVPR 2022, algorithm 1): unit quaternions, no randomness.
+    They are super-Fibonacci spirals of unit quaternions (Alexa, "Super-Fibonacci Spirals: Fast,
+    Low-Discrepancy Sampling of SO(3)", CVPR 2022, algorithm 1).
     """
+    if count < 1:
+        raise ValueError(f"count: expected at least 1 rotation, got {count}")
     steps = np.arange(count) + 0.5
     radius, rest = np.sqrt(steps / count), np.sqrt(1.0 - steps / count)
     alpha, beta = 2 * np.pi * steps / _PHI, 2 * np.pi * steps / _PSI
-    x, y, z, w = (
-        radius * np.sin(alpha),
-        radius * np.cos(alpha),
-        rest * np.sin(beta),
-        rest * np.cos(beta),
-    )
-    rotations = np.empty((count, 3, 3))
-    rotations[:, 0, 0], rotations[:, 1, 1] = 1 - 2 * (y * y + z * z), 1 - 2 * (x * x + z * z)
-    rotations[:, 2, 2] = 1 - 2 * (x * x + y * y)
-    rotations[:, 0, 1], rotations[:, 1, 0] = 2 * (x * y - z * w), 2 * (x * y + z * w)
-    rotations[:, 0, 2], rotations[:, 2, 0] = 2 * (x * z + y * w), 2 * (x * z - y * w)
-    rotations[:, 1, 2], rotations[:, 2, 1] = 2 * (y * z - x * w), 2 * (y * z + x * w)
-    return np.concatenate([box_rotations(), rotations])
+    quaternions = [radius * np.sin(alpha), radius * np.cos(alpha)]
+    quaternions += [rest * np.sin(beta), rest * np.cos(beta)]
+    return rotations_of_quaternions(np.stack(quaternions, axis=1))
+
+
+def all_rotations(count: int = 4096) -> Float[np.ndarray, "k 3 3"]:
+    """Return 24 + `count` rotations: those of the box, then nearly uniform ones."""
+    return np.concatenate([box_rotations(), spiral_rotations(count)])
+
+
+def pose_rotations(count: int) -> Float[np.ndarray, "k 3 3"]:
+    """Return the rotations in which `voxels` with `rotations: count` hold a shape, identity first.
+
+    24 are the rotations of the cube. Every other number is a spiral turned so that it begins with
+    the identity. Two shapes in k poses each have k^2 relative rotations: those of a spiral are nearly
+    all different, those of the cube, a group, are 24.
+    """
+    if count == 24:
+        return box_rotations()
+    spiral = spiral_rotations(count)
+    rotations = spiral @ spiral[0].T
+    rotations[0] = np.eye(3)
+    return rotations
+
+
+def boxes_after_turns(
+    points: Float[np.ndarray, "n 3"], rotations: Float[np.ndarray, "k 3 3"]
+) -> tuple[Float[np.ndarray, "k 3"], Float[np.ndarray, " k"]]:
+    """Return centre and longest side of the box around the points after each turn about the origin."""
+    turned = points @ rotations.transpose(0, 2, 1)
+    low, high = turned.min(axis=1), turned.max(axis=1)
+    side = (high - low).max(axis=1)
+    return (low + high) / 2, np.where(side > 0, side, 1.0)
 
 
 def turn_into_box(
@@ -65,10 +87,8 @@ def turn_into_box(
         points: positions to move.
         rotation: applied as rotation @ point.
     """
-    turned = points @ rotation.T
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    side = float((high - low).max())
-    return (turned - (low + high) / 2) / (side if side > 0 else 1.0)
+    centre, side = boxes_after_turns(points, rotation[None])
+    return (points @ rotation.T - centre[0]) / side[0]
 
 
 def turn_about_centre(

@@ -17,11 +17,11 @@ class Shape:
         sites: (n, 3) float64, the vertices of the file followed by surface samples.
         num_vertices: how many of the sites are vertices.
         site_features: (n, c) float32 descriptors of sites, or None.
-        grids: (k, c, r, r, r) float32 descriptors of all latent cells, axes (x, y, z), one grid per
-            yaw (the shape turned by `turned_from_world[k]`), or None.
-        voxels: one (m, 3) integer array of occupied voxels per yaw, or None.
+        grids: (k, c, r, r, r) float16 or float32 descriptors of all latent cells, axes (x, y, z), one
+            grid per pose (the shape turned by `turned_from_world[k]`), or None.
+        voxels: one (m, 3) integer array of occupied voxels per pose, or None.
         voxel_resolution: voxels per axis; a multiple of r.
-        turned_from_world: (k, 4, 4) float64, where a world point lies in the frame in which yaw k
+        turned_from_world: (k, 4, 4) float64, where a world point lies in the frame in which pose k
             was voxelised. None = rotation by k * 360 / yaws degrees about +Z and nothing else.
         name: for messages.
     """
@@ -69,7 +69,7 @@ class Shape:
             raise ValueError(f"{self.name}: grids: expected (k, c, r, r, r), got {shape}")
         if len(self.voxels) != shape[0]:
             raise ValueError(
-                f"{self.name}: voxels: expected {shape[0]} yaws, got {len(self.voxels)}"
+                f"{self.name}: voxels: expected {shape[0]} poses, got {len(self.voxels)}"
             )
         if self.voxel_resolution % shape[2]:
             raise ValueError(
@@ -97,11 +97,11 @@ class Shape:
         first = self.num_vertices if self.num_vertices < len(self.sites) else 0
         return np.arange(first, len(self.sites))
 
-    def turned_sites(self, yaw: int) -> Float[np.ndarray, "n 3"]:
-        """Return all sites in the frame in which yaw `yaw` was voxelised."""
+    def turned_sites(self, pose: int) -> Float[np.ndarray, "n 3"]:
+        """Return all sites in the frame in which pose `pose` was voxelised."""
         if self.turned_from_world is None:
-            return self.sites @ turns(len(self.grids))[yaw].T
-        turned_from_world = self.turned_from_world[yaw]
+            return self.sites @ turns(len(self.grids))[pose].T
+        turned_from_world = self.turned_from_world[pose]
         return self.sites @ turned_from_world[:3, :3].T + turned_from_world[:3, 3]
 
 

@@ -1,9 +1,10 @@
-"""Baseline: the nearest point in space, optionally after the yaw of least chamfer distance."""
+"""Baseline: the nearest point in space, optionally after the turn of least chamfer distance."""
 
 import numpy as np
 
 from semcorr.matching.cells import nearest_rows
 from semcorr.matching.result import SiteMatch
+from semcorr.matching.rotation_search import search_positions
 from semcorr.matching.rotations import turn_about_centre, turn_into_box, turns
 from semcorr.matching.shape import Shape, concentric_sites
 from semcorr.matching.yaw import chamfer_distances
@@ -17,10 +18,11 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
 
     Args:
         source: sites.
-        target: sites; with `align: yaw` turned by the best of `options.yaws` yaws.
-        options: `align` ("none" or "yaw"), `yaws`, `normalise` ("box": as they are; a turned target
-            is put back into the unit box, as if it had been read in that orientation; "samples":
-            see `shape.concentric_sites`).
+        target: sites; with `align: yaw` turned by the best of `options.yaws` yaws, with `align: rotation`
+            by the best rotation that is found from 24 + `options.rotations` ones.
+        options: `align` ("none", "yaw", "rotation"), `yaws`, `rotations`, `normalise` ("box": as they
+            are; a turned target is put back into the unit box, as if it had been read in that
+            orientation; "samples": see `shape.concentric_sites`).
         seed: unused.
 
     Returns:
@@ -38,6 +40,17 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
         yaw = int(np.argmin(distances))
         placed = candidates[yaw]
         info = {"yaw": yaw, "yaws": len(candidates), "yaw_chamfer": float(distances[yaw])}
+    if options.align == "rotation":
+        boxed = None if options.normalise == "samples" else placed
+        rotations, chamfers = search_positions(
+            sites[source.sample_rows], placed[target.sample_rows], options.rotations, boxed
+        )
+        best = int(np.argmin(chamfers))
+        placed = place(placed, rotations[best])
+        info = {
+            "rotation_matrix": rotations[best].tolist(),
+            "rotation_chamfer": float(chamfers[best]),
+        }
     distance, there = nearest_rows(placed, sites)
     _, back = nearest_rows(sites, placed)
     confidence = np.exp(-(distance**2) / (2 * CONFIDENCE_WIDTH**2))

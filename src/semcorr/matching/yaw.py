@@ -104,10 +104,10 @@ def choose_yaw(source: Shape, target: Shape, chamfer_weight: float = 1.0) -> Yaw
     """
     source_grids, target_grids = grids_of(source, target)
     resolution = source.voxel_resolution
-    source_rows = _rows(source_grids[0], source.voxels[0], resolution)
+    source_rows = cell_rows(source_grids[0], source.voxels[0], resolution)
     agreement = np.array(
         [
-            feature_agreement(source_rows, _rows(grid, voxels, resolution))
+            feature_agreement(source_rows, cell_rows(grid, voxels, resolution))
             for grid, voxels in zip(target_grids, target.voxels, strict=True)
         ]
     )
@@ -116,7 +116,7 @@ def choose_yaw(source: Shape, target: Shape, chamfer_weight: float = 1.0) -> Yaw
     return choose(chamfer, agreement, chamfer_weight)
 
 
-def _rows(
+def cell_rows(
     grid: Float[np.ndarray, "c r r r"], voxels: Int[np.ndarray, "m 3"], resolution: int
 ) -> Float[np.ndarray, "n c"]:
     """Return unit features of the occupied cells."""

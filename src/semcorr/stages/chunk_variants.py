@@ -16,7 +16,7 @@ READERS = ("renders", "masks", "depth", "voxels", "latents")
 FORMS = {
     "pixels": ("pixels of the views", "1 = object"),
     "depth": ("pixels of the views, along the optical axis", "longest side = 1; 0 = no hit"),
-    "grid": ("voxel grid, per yaw", "none: activations of a network"),
+    "grid": ("voxel grid, per pose", "none: activations of a network"),
     "sparse": ("occupied cells of the voxel grid", "none: latent units of a network"),
     "sites": ("sites of the mesh: vertices, then samples", "none: activations of a network"),
 }

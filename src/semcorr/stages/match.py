@@ -90,7 +90,10 @@ class ShapeLoader:
         rest = {}
         if self._array:
             values = _read(self._features, item_id, (self._array,))[self._array]
-            rest[SITES if self._array == SITES else "grids"] = values.astype(np.float32)
+            # grids of many poses stay as they are stored: matchers widen those that they compare
+            rest |= (
+                {SITES: values.astype(np.float32)} if self._array == SITES else {"grids": values}
+            )
         if "grids" in rest:
             voxels = _read(self._voxels, item_id)
             rest["voxels"] = tuple(split_yaws(voxels))

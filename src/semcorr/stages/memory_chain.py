@@ -92,8 +92,11 @@ class MemoryChain:
         name = array_for(method)
         if name:
             features = self.variant("features", method.feature).read(item_id, (name,))
-            values = features[name].astype("float32")
-            rest = {SITES: values} if name == SITES else self._grid(method, item_id, values)
+            values = features[name]
+            if name == SITES:
+                rest = {SITES: values.astype("float32")}
+            else:
+                rest = self._grid(method, item_id, values)
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 
     def _grid(self, method: Variant, item_id: str, grids: np.ndarray) -> dict:

@@ -1,19 +1,20 @@
-"""Stage `voxels`: surface occupancy of one chunk, for every yaw of the variant."""
+"""Stage `voxels`: surface occupancy of one chunk, for every pose of the variant."""
 
 import numpy as np
 
 from semcorr.config.load import entry_of
 from semcorr.config.voxels import Voxel
 from semcorr.geometry.frames import world_from_file
-from semcorr.geometry.transforms import rotation_yaw
+from semcorr.geometry.transforms import homogeneous
 from semcorr.geometry.voxels import voxelise
+from semcorr.matching.rotations import pose_rotations, turns
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 
 
 def main(job: StageJob) -> None:
-    """Write voxels/{voxel}/{dataset}/{chunk}: occupied cells, one list per yaw."""
+    """Write voxels/{voxel}/{dataset}/{chunk}: occupied cells, one list per pose."""
     entry: Voxel = entry_of("voxels", job.cfg)
     meshes = ChunkReader(job.input("meshes"))
 
@@ -24,7 +25,7 @@ def main(job: StageJob) -> None:
     write_chunk(
         job.chunk_job(
             ragged=frozenset({"cells"}),
-            frame="voxel grid, per yaw: turned_from_world",
+            frame="voxel grid, per pose: turned_from_world",
             units="cells",
         ),
         lambda missing: simple(compute),
@@ -33,24 +34,24 @@ def main(job: StageJob) -> None:
 
 
 def voxels_of(vertices: np.ndarray, faces: np.ndarray, entry: Voxel) -> Arrays:
-    """Return occupied cells for every yaw.
+    """Return occupied cells for every pose (`yaws` or `rotations` of them).
 
     Args:
         vertices: (v, 3) world positions.
         faces: (f, 3).
-        entry: resolution and number of yaws.
+        entry: resolution and number of poses.
 
     Returns:
-        cells: (n, 3) uint8, the lists of all yaws one after the other.
-        cell_counts: (yaws,) int32 lengths of those lists.
-        turned_from_world: (yaws, 4, 4) float64; the turned shape is centred and scaled to the unit box
+        cells: (n, 3) uint8, the lists of all poses one after the other.
+        cell_counts: (poses,) int32 lengths of those lists.
+        turned_from_world: (poses, 4, 4) float64; the turned shape is centred and scaled to the unit box
             again, since a turned box sticks out of it.
     """
     cells, matrices = [], []
-    for index in range(entry.yaws):
-        matrix = np.eye(4)
+    poses = pose_rotations(entry.rotations) if entry.rotations > 1 else turns(entry.yaws)
+    for index, rotation in enumerate(poses):
+        matrix = homogeneous(rotation) if index else np.eye(4)
         if index:
-            matrix[:3, :3] = rotation_yaw(2 * np.pi * index / entry.yaws)
             turned = vertices[np.unique(faces)] @ matrix[:3, :3].T
             matrix = world_from_file(turned, up="+z", front="-y") @ matrix
         turned = vertices @ matrix[:3, :3].T + matrix[:3, 3]

@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from semcorr.config.base import Name, RefersTo
-from semcorr.config.matcher import Matcher
+from semcorr.config.matcher import Alignable
 
 SECTION = "methods"
 
 
-class Options(Matcher):
+class Options(Alignable):
     """Our own default matcher (docs/matching.md); not part of any published system."""
 
     FEATURE_FORM: ClassVar[Literal["sites"]] = "sites"
@@ -24,5 +24,7 @@ class Options(Matcher):
     position_weight: float = Field(
         1.0, ge=0, le=100, description="lambda: weight of squared distance"
     )
-    yaws: int = Field(48, ge=1, le=360, description="number of yaws tried")
-    up: Literal["known", "unknown"] = Field("known", description="`unknown`: try all rotations")
+    align: Literal["none", "yaw", "rotation"] = Field(
+        "yaw", description="turns that the matches vote on: those about +Z, or all rotations"
+    )
+    yaws: int = Field(48, ge=1, le=360, description="number of yaws tried with align: yaw")

@@ -25,13 +25,14 @@ class Options(Matcher):
     levels: int = Field(3, ge=1, le=8, description="1 = flat nearest neighbour on the latent grid")
     radius: float = Field(1.0, ge=0, le=8, description="neighbourhood of parent cells, in cells")
     mutual: bool = Field(False, description="keep only cells that choose each other")
-    align: Literal["none", "yaw"] = Field(
+    align: Literal["none", "yaw", "rotation"] = Field(
         "none",
-        description="`yaw`: best of the yaws that the feature's voxels hold (extracted anew)",
+        description="best of the `yaws`, or pair of the `rotations`, that the feature's voxels hold"
+        " (extracted anew)",
     )
     chamfer_weight: float = Field(
         1.0,
         ge=0,
         le=100,
-        description="chamfer distance against feature agreement in the yaw's choice",
+        description="chamfer distance against feature agreement in that choice",
     )

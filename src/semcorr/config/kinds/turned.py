@@ -1,8 +1,8 @@
-"""Data set made of another one by turning every item about the up axis before anything else."""
+"""Data set made of another one by turning every item before anything else."""
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from semcorr.config.base import Name, RefersTo, Variant
 
@@ -10,7 +10,7 @@ SECTION = "datasets"
 
 
 class Options(Variant):
-    """Every item of `from`, sources included, turned by an angle from (seed, item id)."""
+    """Every item of `from`, sources included, turned by an angle or a rotation from (seed, item id)."""
 
     PLANNING: ClassVar[frozenset[str]] = frozenset({"from_"})
 
@@ -21,3 +21,12 @@ class Options(Variant):
     yaw: Literal["random"] | float = Field(
         "random", description="degrees about +Z, or `random` per item"
     )
+    rotation: Literal["yaw", "any"] = Field(
+        "yaw", description="`yaw`: about +Z; `any`: uniformly drawn from all rotations, per item"
+    )
+
+    @model_validator(mode="after")
+    def _any_rotation_has_no_angle(self):
+        if self.rotation == "any" and self.yaw != "random":
+            raise ValueError(f"yaw: {self.yaw:g} degrees are for rotation: yaw, not for any")
+        return self
