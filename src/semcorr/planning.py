@@ -27,6 +27,8 @@ COLUMNS = {
     "meshes": ("file", "up", "front"),
     "index": ("category",),
 }
+# Pictures of a pose beside its maps, by task; parts come with the maps of `coseg`
+SHEETS = {"texture": ("maps", "textures"), "dense": ("maps", "errors")}
 
 
 class Plan:
@@ -256,12 +258,26 @@ class Plan:
         )
 
     def _sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+        sources, targets = self._named_sides(experiment, dataset)
+        if self.experiment(experiment)[0] != "dense":
+            return sources, targets
+        pairs = item_lists.known_pairs(self.datasets, dataset, sources, targets)
+        if not pairs:
+            raise UserError(
+                f"{experiment}: of no pair in {dataset} the dense correspondence is known; name poses"
+                " of one individual, or add matches.json or matches/ (docs/datasets.md)"
+            )
+        return tuple(sorted({pair[side] for pair in pairs}) for side in (0, 1))
+
+    def _named_sides(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+        """Return sources and targets as the experiment names them."""
         _, entry = self.experiment(experiment)
         members = item_lists.read_members(self.datasets, dataset)
         ids = [m.id for m in members.values() if m.category == entry.category]
         if not ids:
             raise UserError(f"{experiment}: no item of {dataset} has category {entry.category!r}")
-        sources = ids[: entry.sources] if isinstance(entry.sources, int) else list(entry.sources)
+        sources = ids[: entry.sources] if isinstance(entry.sources, int) else entry.sources
+        sources = ids if sources == "all" else list(sources)
         targets = ids if entry.targets == "all" else list(entry.targets)
         for item_id in [*sources, *targets]:
             if item_id not in members:
@@ -280,10 +296,16 @@ class Plan:
 
         return self._once(("buckets", experiment, dataset, side), sort)
 
-    def match_cfg(self, method: str, experiment: str, pose: str) -> dict[str, Any]:
-        """Return the `cfg` of a match: the method's options and the sources."""
-        sources, _ = self.sources_and_targets(experiment, self.pose(experiment, pose))
-        return self.cfg("methods", method) | {"sources": sources}
+    def match_cfg(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
+        """Return the `cfg` of a match: the method's options and the sources, or the pairs by name."""
+        dataset = self.pose(experiment, pose)
+        sources, _ = self.sources_and_targets(experiment, dataset)
+        cfg = self.cfg("methods", method)
+        if self.experiment(experiment)[0] != "dense":
+            return cfg | {"sources": sources}
+        targets = self._buckets(experiment, dataset, 1).get(int(chunk), ())
+        pairs = item_lists.known_pairs(self.datasets, dataset, sources, targets)
+        return cfg | {"pairs": [list(pair) for pair in pairs]}
 
     def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
         """Return the targets in a chunk, as `members`."""
@@ -349,9 +371,8 @@ class Plan:
         found = ["results/figures/costs.png"] if self.tables() else []
         for task, name, entry in self._experiments():
             folder = f"results/figures/{task}/{name}"
-            found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
-            if task == "texture":
-                found += [f"{folder}/{pose}_textures.png" for pose in entry.poses]
+            kinds = SHEETS.get(task, ("maps",))
+            found += [f"{folder}/{pose}_{kind}.png" for pose in entry.poses for kind in kinds]
             found.append(f"{folder}/scores.png")
         return found
 

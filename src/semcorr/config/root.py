@@ -13,7 +13,7 @@ from semcorr.config.sections import entry_type
 from semcorr.config.sweeps import Sweep
 from semcorr.config.voxels import Voxel
 
-EXPERIMENT_SECTIONS = ("coseg", "keypoints", "texture")
+EXPERIMENT_SECTIONS = ("coseg", "keypoints", "texture", "dense")
 KIND_SECTIONS = ("datasets", "masks", "depth", "latents", "features", "methods", "models")
 VARIANT_SECTIONS = (
     *(
@@ -209,9 +209,7 @@ Config = create_model(
     __doc__="The validated configuration; every variant is a named entry of its section.",
     renders=_section(Render),
     voxels=_section(Voxel),
-    coseg=_section(Experiment),
-    keypoints=_section(Experiment),
-    texture=_section(Experiment),
+    **{section: _section(Experiment) for section in EXPERIMENT_SECTIONS},
     exports=(Exports, Field(Exports(), description="coloured meshes on request")),
     sweeps=_section(Sweep),
     **{section: _section(entry_type(section)) for section in KIND_SECTIONS},

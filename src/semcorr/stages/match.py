@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,19 +22,20 @@ from semcorr.stages.pose_pairs import pair_id
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 
+# In memory at once; features of a shape are tens of megabytes
+SOURCES_KEPT = 64
 RAGGED = frozenset({"target_to_source", "source_to_target", "confidence", "info"})
 
 
 def main(job: StageJob) -> None:
     """Write matches/{method}/{experiment}/{pose}/{chunk}: one item per pair, on sites."""
     cfg = dict(job.cfg)
-    sources = cfg.pop("sources")
+    pairs = {pair_id(s, t): (s, t) for s, t in _pairs(cfg, job.ids)}
     options = entry_of("methods", cfg)
     match = import_module(f"semcorr.matching.{options.matcher}").match
     array = array_for(options)
-    load_source = lru_cache(len(sources))(ShapeLoader(job, "source", array).load)
+    load_source = lru_cache(SOURCES_KEPT)(ShapeLoader(job, "source", array).load)
     load_target = lru_cache(1)(ShapeLoader(job, "target", array).load)
-    pairs = {pair_id(s, t): (s, t) for t in job.ids for s in sources if s != t}
 
     def compute(item_id: str) -> Arrays:
         source, target = pairs[item_id]
@@ -58,6 +60,14 @@ def main(job: StageJob) -> None:
         lambda missing: simple(compute),
         unit="pair",
     )
+
+
+def _pairs(cfg: dict[str, Any], targets: Iterable[str]) -> list[tuple[str, str]]:
+    """Take (source, target) of all pairs out of the options: listed ones, or all with the sources."""
+    if "pairs" in cfg:
+        return [(source, target) for source, target in cfg.pop("pairs")]
+    sources = cfg.pop("sources")
+    return [(s, t) for t in targets for s in sources if s != t]
 
 
 @contextmanager

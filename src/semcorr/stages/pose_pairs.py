@@ -105,6 +105,10 @@ class PosePairs:
             if only is None or (source, target) in only:
                 yield source, target, reader.read(row.id) if row.status == "ok" else None
 
+    def map_of(self, source: str, target: str) -> Arrays | None:
+        """Return the map arrays of one pair, None when it has no map."""
+        return next((arrays for *_, arrays in self.pairs([(source, target)])), None)
+
     def lost(self, needs_truth: bool = True) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.
 
