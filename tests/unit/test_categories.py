@@ -9,7 +9,6 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from shape_checks import assert_closed, components, digest
 
-from semcorr.datasets import procedural
 from semcorr.datasets.procedural import categories, generate, load_category
 from semcorr.datasets.shapes import articulated, lofts, mug, table
 from semcorr.datasets.shapes.human_plan import BUILDS

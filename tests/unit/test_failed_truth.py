@@ -43,7 +43,7 @@ class Chain:
         experiment = {
             "category": category,
             "poses": {"aligned": "blocks"},
-            "sources": list(sources),
+            "sources": sources if isinstance(sources, str) else list(sources),
             "methods": ["spatial", "random"],
         }
         self.config = validate(
