@@ -14,7 +14,7 @@ from semcorr.config.base import Variant
 from semcorr.config.expand import cells_of
 from semcorr.config.experiments import Experiment
 from semcorr.config.load import canonical, dump, rule_cfg
-from semcorr.config.root import EXPERIMENT_SECTIONS, Config
+from semcorr.config.root import EXPERIMENT_SECTIONS, LOOK_SECTIONS, Config
 from semcorr.config.sections import PACKAGES
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
@@ -402,6 +402,49 @@ class Plan:
             path
             for name in self.config.sweeps
             for path in (f"results/sweeps/{name}.parquet", f"results/figures/sweeps/{name}.png")
+        ]
+
+    # -- pictures of latents -----------------------------------------------------------------
+
+    def look_cfg(self, section: str, name: str) -> dict[str, Any]:
+        """Return the `cfg` of a decoding or sampling: its options with the items by their ids."""
+        entry = self.entry(section, name)
+        cfg = rule_cfg(self.config, section, name)
+        return cfg | {"items": self._looked_at(entry) if entry.dataset else []}
+
+    def _looked_at(self, entry: Any) -> list[str]:
+        ids = list(item_lists.read_members(self.datasets, entry.dataset))
+        wanted = ids[: entry.items] if isinstance(entry.items, int) else list(entry.items)
+        for item_id in wanted:
+            if item_id not in ids:
+                raise UserError(f"no item {item_id!r} in data set {entry.dataset}")
+        return wanted
+
+    def look_inputs(self, section: str, name: str) -> dict[str, Any]:
+        """Return {input name: manifests} of a decoding or sampling."""
+        entry = self.entry(section, name)
+        found: dict[str, Any] = {}
+        variants = []
+        for field, where, what in entry.references():
+            if where == "weights":
+                found[field] = self.weights(what)
+            elif where in CHUNK_SECTIONS:
+                variants.append((where, what))
+        if section == "decodings":
+            variants.append(("voxels", self.config.latents[entry.latent].voxel))
+        if variants:
+            count = item_lists.base_entry(self.datasets, entry.dataset)["chunks"]
+            chunks = sorted({item_lists.chunk_of(i, count) for i in self._looked_at(entry)})
+            for where, what in variants:
+                found[where] = [manifest(where, what, entry.dataset, c) for c in chunks]
+        return found
+
+    def looks(self) -> list[str]:
+        """Return the pictures of all decodings and samplings."""
+        return [
+            f"results/figures/{section}/{name}.png"
+            for section in LOOK_SECTIONS
+            for name in getattr(self.config, section)
         ]
 
     def indices(self) -> list[str]:

@@ -23,7 +23,7 @@ except UserError as error:
 wildcard_constraints:
     **{
         name: r"[a-z0-9_]+"
-        for name in "dataset render mask depth voxel latent feature method model experiment pose key".split()
+        for name in "dataset render mask depth voxel latent feature method model experiment pose key decoding sampling".split()
     },
     chunk=r"\d+",
     task="|".join(EXPERIMENT_SECTIONS),

@@ -8,6 +8,7 @@ from pydantic import Field, create_model, model_validator
 from semcorr.config.base import Name, Strict
 from semcorr.config.experiments import Experiment
 from semcorr.config.exports import Exports
+from semcorr.config.looks import Decoding, Sampling
 from semcorr.config.renders import Render
 from semcorr.config.sections import entry_type
 from semcorr.config.sweeps import Sweep
@@ -28,6 +29,7 @@ VARIANT_SECTIONS = (
         "models",
     ),
 )
+LOOK_SECTIONS = ("decodings", "samplings")
 GLOBAL_KEYS = ("seed", "precision")
 
 
@@ -52,7 +54,7 @@ class _Base(Strict):
 
     @model_validator(mode="after")
     def _references_exist(self):
-        for section in VARIANT_SECTIONS:
+        for section in (*VARIANT_SECTIONS, *LOOK_SECTIONS):
             for name, entry in getattr(self, section).items():
                 for field, target, value in entry.references():
                     if target != "weights" and value not in getattr(self, target):
@@ -138,6 +140,12 @@ class _Base(Strict):
 
     @model_validator(mode="after")
     def _latents_have_the_form_that_is_read(self):
+        for name, decoding in self.decodings.items():
+            if self.latents[decoding.latent].FORM != "grid":
+                raise ValueError(
+                    f"decodings.{name}.latent: {decoding.latent!r} is no grid; name latents of kind"
+                    " trellis_ss"
+                )
         for name, feature in self.features.items():
             wanted = getattr(feature, "LATENT_FORM", None)
             if wanted and self.latents[feature.latent].FORM != wanted:
@@ -212,6 +220,8 @@ Config = create_model(
     **{section: _section(Experiment) for section in EXPERIMENT_SECTIONS},
     exports=(Exports, Field(Exports(), description="coloured meshes on request")),
     sweeps=_section(Sweep),
+    decodings=_section(Decoding),
+    samplings=_section(Sampling),
     **{section: _section(entry_type(section)) for section in KIND_SECTIONS},
 )
 
@@ -222,7 +232,7 @@ def check_weights(config: Config, asset_keys: Iterable[str]) -> None:
     clash = known & set(config.models)
     if clash:
         raise ValueError(f"models: {sorted(clash)} are names of assets; choose other names")
-    for section in VARIANT_SECTIONS:
+    for section in (*VARIANT_SECTIONS, *LOOK_SECTIONS):
         for name, entry in getattr(config, section).items():
             for field, target, value in entry.references():
                 if target == "weights" and value not in known and value not in config.models:

@@ -11,14 +11,14 @@ import numpy as np
 
 from semcorr.config.load import entry_of
 from semcorr.datasets.context import encode
-from semcorr.errors import ItemError, UserError
+from semcorr.errors import UserError
 from semcorr.features.arrays import SITES, array_for
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
 from semcorr.seeds import seed_of
 from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import pair_id
+from semcorr.stages.pose_pairs import find_item, pair_id
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 
@@ -96,13 +96,13 @@ class ShapeLoader:
 
     def load(self, item_id: str) -> Shape:
         """Return the shape; raise ItemError (upstream_failed) when a part of it is missing."""
-        sites = sites_of(_read(self._meshes, item_id, SITE_ARRAYS))
+        sites = sites_of(find_item(self._meshes, item_id, SITE_ARRAYS))
         rest = {}
         if self._array:
-            values = _read(self._features, item_id, (self._array,))[self._array]
+            values = find_item(self._features, item_id, (self._array,))[self._array]
             rest[SITES if self._array == SITES else "grids"] = values.astype(np.float32)
         if "grids" in rest:
-            voxels = _read(self._voxels, item_id)
+            voxels = find_item(self._voxels, item_id)
             rest["voxels"] = tuple(split_yaws(voxels))
             rest["turned_from_world"] = voxels["turned_from_world"]
             rest["voxel_resolution"] = _resolution(self._voxels)
@@ -116,13 +116,6 @@ def _resolution(readers: Iterable[ChunkReader]) -> int:
 def _readers(job: StageJob, name: str) -> list[ChunkReader]:
     paths: list[Path] = job.inputs.get(name, [])
     return [ChunkReader(path) for path in paths]
-
-
-def _read(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
-    for reader in readers:
-        if item_id in reader.manifest.by_id:
-            return reader.read(item_id, names)
-    raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")
 
 
 if __name__ == "__main__":

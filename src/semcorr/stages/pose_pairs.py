@@ -132,12 +132,12 @@ class PosePairs:
     def sites(self, item_id: str) -> Sites:
         """Return the sites of a shape."""
         if item_id not in self._sites:
-            self._sites[item_id] = sites_of(_find(self.meshes, item_id, SITE_ARRAYS))
+            self._sites[item_id] = sites_of(find_item(self.meshes, item_id, SITE_ARRAYS))
         return self._sites[item_id]
 
     def mesh(self, item_id: str) -> Mesh:
         """Return the mesh of a shape with its appearance; not kept, textures are large."""
-        return from_arrays(_find(self.meshes, item_id))
+        return from_arrays(find_item(self.meshes, item_id))
 
     def truth_failure(self, item_id: str) -> str | None:
         """Return `status: reason` of a shape whose ground truth failed; None when it was read."""
@@ -154,13 +154,14 @@ class PosePairs:
         """Return the ground truth of a shape; None when it could not be read."""
         if item_id not in self._truth:
             try:
-                self._truth[item_id] = truth_from_arrays(_find(self.truth, item_id))
+                self._truth[item_id] = truth_from_arrays(find_item(self.truth, item_id))
             except ItemError:
                 self._truth[item_id] = None
         return self._truth[item_id]
 
 
-def _find(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
+def find_item(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
+    """Read an item from the chunk that holds it; ItemError (upstream_failed) where none does."""
     for reader in readers:
         if item_id in reader.manifest.by_id:
             return reader.read(item_id, names)
