@@ -301,6 +301,15 @@ CONFIG: dict[str, Any] = {
             "methods": ["random", "spatial"],
         }
     },
+    # a and c share their vertices, from c to d a map is known: three pairs
+    "dense": {
+        "vertices": {
+            "category": "chair",
+            "poses": {"aligned": "pack"},
+            "sources": "all",
+            "methods": ["random", "spatial"],
+        }
+    },
 }
 
 
@@ -392,13 +401,15 @@ ROWS = ("a,a.obj,chair,", "c,c.obj,chair,", "d,d.gltf,chair,", "table_a,table_a.
 
 
 def write_pack(root: Path, rows=ROWS, header: str = "id,file,category,up") -> Path:
-    """Write the folder set (items.csv, meshes, labels, keypoints, symmetry) and, in it, ShapeNet sets."""
-    for folder in ("labels", "keypoints"):
+    """Write the folder set (items.csv, meshes and all ground truth) and, in it, ShapeNet sets."""
+    for folder in ("labels", "keypoints", "matches"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(("a", "c", "d", "table_a")):
         write_item(root, name, 1 + number / 10)
     symmetry = {"keypoints": [["seat_left", "seat_right"]], "labels": [], "orbits": []}
     (root / "symmetry.json").write_text(json.dumps(symmetry))
+    (root / "matches.json").write_text(json.dumps({"shared_topology": [["a", "c"]]}))
+    np.save(root / "matches/c__d.npy", np.arange(len(boxes()[0])))
     write_items(root, rows, header)
     for synset in ("02691156", "03001627"):
         write_planes(root, synset)
@@ -459,7 +470,6 @@ def write_planes(root: Path, synset: str) -> None:
 
 def write_mirror(root: Path) -> Path:
     """Write tiny networks with seeded random weights, and objects, where SEMCORR_MIRROR looks for them."""
-    """Write tiny networks with seeded random weights where SEMCORR_MIRROR looks for assets."""
     import tiny_networks
     import torch
     from objaverse_site import glb

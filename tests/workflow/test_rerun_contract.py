@@ -138,6 +138,9 @@ OPERATIONAL = {
     "blender": "/opt/blender/blender",
     # of meshes on request: test_exports.py
     "exports": {"texture_size": 64, "colourings": ["rainbow"]},
+    # pictures of a target of its own: test_looks_of_latents.py
+    "decodings": {"seen": {"dataset": "pack", "latent": "tiny", "decoder": "vae"}},
+    "samplings": {"drawn": {"weights": "flow", "decoder": "vae"}},
     # features, methods and scores of a target of its own: test_sweep.py
     "sweeps": {
         "steps": {"experiment": "corners", "method": "states", "timesteps": [3], "layers": [0, 1]}

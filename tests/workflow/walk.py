@@ -19,8 +19,13 @@ from semcorr.config.root import Config
 
 CHUNK_SECTIONS = ("renders", "masks", "depth", "voxels", "latents", "features")
 GLOBAL = ("seed", "precision")
-TASKS = ("coseg", "keypoints", "texture")
-SHEETS = {"coseg": ("parts", "maps"), "keypoints": ("maps",), "texture": ("maps", "textures")}
+TASKS = ("coseg", "keypoints", "texture", "dense")
+SHEETS = {
+    "coseg": ("parts", "maps"),
+    "keypoints": ("maps",),
+    "texture": ("maps", "textures"),
+    "dense": ("maps", "errors"),
+}
 # What the format's table says of a mesh: the category is for experiments alone
 MESH_COLUMNS, TRUTH_COLUMNS = ("file", "up", "front"), ()
 # What the manifest of a download tells
@@ -211,7 +216,8 @@ class Walk:
 
     def truth(self, dataset: str, chunk: int) -> str:
         entry = self.config.datasets[dataset]
-        patterns = ["labels/{id}.json", "keypoints/{id}.json", "symmetry.json"]
+        patterns = ["labels/{id}.json", "keypoints/{id}.json", "symmetry.json", "matches.json"]
+        patterns += [f"matches/{row['id']}__{{id}}.npy" for row in self.rows(dataset)]
         own = [
             self.cfg("datasets", dataset),
             self.members(dataset, chunk, TRUTH_COLUMNS),
@@ -264,25 +270,51 @@ class Walk:
 
     # -- experiments -------------------------------------------------------------------------
 
-    def sides(self, experiment: Any, dataset: str) -> tuple[list[str], list[str]]:
+    def sides(self, task: str, experiment: Any, dataset: str) -> tuple[list[str], list[str]]:
         """Return sources and targets."""
+        if task == "dense":
+            pairs = self.known_pairs(experiment, dataset)
+            return tuple(sorted({pair[side] for pair in pairs}) for side in (0, 1))
+        return self.named_sides(experiment, dataset)
+
+    def named_sides(self, experiment: Any, dataset: str) -> tuple[list[str], list[str]]:
+        """Return sources and targets as the experiment names them."""
         ids = [r["id"] for r in self.rows(dataset) if r["category"] == experiment.category]
-        sources = experiment.sources
+        sources = ids if experiment.sources == "all" else experiment.sources
         sources = ids[:sources] if isinstance(sources, int) else list(sources)
         return sources, ids if experiment.targets == "all" else list(experiment.targets)
+
+    def known_pairs(self, experiment: Any, dataset: str) -> list[list[str]]:
+        """Return all pairs of an experiment on a folder set with dense ground truth."""
+        sources, targets = self.named_sides(experiment, dataset)
+        root = self.folder / os.path.expandvars(self.base(dataset)[1].root)
+        groups = json.loads((root / "matches.json").read_text())["shared_topology"]
+        return sorted(
+            [source, target]
+            for source in sources
+            for target in targets
+            if source != target
+            and (
+                any({source, target} <= set(group) for group in groups)
+                or (root / f"matches/{source}__{target}.npy").is_file()
+            )
+        )
 
     def matches(self, method: str, task: str, name: str, pose: str) -> list[str]:
         """Add all matches of a method in one pose."""
         experiment = getattr(self.config, task)[name]
         dataset = experiment.poses[pose]
-        sources, targets = self.sides(experiment, dataset)
+        sources, targets = self.sides(task, experiment, dataset)
         found = []
         for chunk in self.chunks(dataset, targets):
             reads: set[str] = set()
             for side in {chunk, *self.chunks(dataset, sources)}:
                 reads |= self.shape(method, dataset, side)
             here = [m for m in self.members(dataset, chunk) if m[0] in targets]
-            own = [self.cfg("methods", method), sources, here]
+            told = sources
+            if task == "dense":
+                told = [p for p in self.known_pairs(experiment, dataset) if [p[1]] in here]
+            own = [self.cfg("methods", method), told, here]
             middle = f"matches/{method}/{name}/{pose}"
             found.append(self.chunk_node(middle, chunk, own, sorted(reads)))
         return found
@@ -304,7 +336,7 @@ class Walk:
         """Return meshes and truth of all chunks with a source or a target."""
         experiment = getattr(self.config, task)[name]
         dataset = experiment.poses[pose]
-        chunks = self.chunks(dataset, sum(self.sides(experiment, dataset), []))
+        chunks = self.chunks(dataset, sum(self.sides(task, experiment, dataset), []))
         return [add(dataset, c) for add in (self.meshes, self.truth) for c in chunks]
 
     def own(self, task: str, name: str) -> list:
@@ -332,5 +364,5 @@ class Walk:
                 reads += self.matches(method, task, name, pose)
             outputs = [f"figures/{task}/{name}/{pose}_{kind}.png" for kind in SHEETS[task]]
             self.node(outputs, self.own(task, name), reads)
-        charts = ("scores", "curves") if task == "keypoints" else ("scores",)
+        charts = ("scores", "curves") if task in ("keypoints", "dense") else ("scores",)
         self.node([f"figures/{task}/{name}/{c}.png" for c in charts], [], [table])
