@@ -8,11 +8,10 @@ cosines and squared distances) on fewer sites.
 
 import argparse
 import resource
-import statistics
-import time
 from types import SimpleNamespace
 
 import numpy as np
+from _timing import timed
 from scipy.spatial.distance import cdist
 
 from semcorr.matching.cosine import unit_rows
@@ -41,15 +40,6 @@ def plain_aligned(source_features, target_features, source_sites, target_sites, 
     scores = target_features @ source_features.T
     scores = scores - weight * cdist(target_sites, source_sites, "sqeuclidean")
     return scores.argmax(axis=1), scores.argmax(axis=0)
-
-
-def timed(function, repeats: int) -> tuple[float, object]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        answer = function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), answer
 
 
 def peak_mb() -> float:

@@ -7,10 +7,9 @@ cell, over every occupied source cell that the coarser level allows, the cosine.
 """
 
 import argparse
-import statistics
-import time
 
 import numpy as np
+from _timing import timed
 
 from semcorr.matching.hierarchical import match_pooled, pool_levels
 
@@ -79,15 +78,6 @@ def example(channels: int, source_count: int = 736, target_count: int = 352):
     grids = [generator.normal(size=(channels, 16, 16, 16)).astype(np.float32) for _ in range(2)]
     cells = surface_cells(16, source_count, 1), surface_cells(16, target_count, 2)
     return pool_levels(grids[0], 3), pool_levels(grids[1], 3), *cells
-
-
-def timed(function, repeats: int) -> tuple[float, object]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        answer = function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), answer
 
 
 def compare(channels: int, repeats: int) -> None:

@@ -10,11 +10,10 @@ to 9 000 target sites, of whose 4 096 samples the IoU of every part is measured,
 """
 
 import argparse
-import statistics
-import time
 from collections import Counter
 
 import numpy as np
+from _timing import timed
 
 from semcorr.evaluation.segmentation import LabelledPair, class_iou, score_pair
 from semcorr.geometry.part_labels import labels_from_annotation, merge_labels
@@ -182,30 +181,21 @@ def plain_paper_iou(positions, truth, predicted) -> float:
     return plain_iou([majorities[0][c] for c in cells], [majorities[1][c] for c in cells])[1]
 
 
-def timed(function, argument, repeats: int) -> tuple[float, object]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        answer = function(argument)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), answer
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     inputs = example()
     fast_run(inputs)
-    fast, (iou, weighted) = timed(fast_run, inputs, arguments.repeats)
-    slow, (plain_ious, plain_weighted) = timed(plain_run, inputs, arguments.repeats)
+    fast, (iou, weighted) = timed(lambda: fast_run(inputs), arguments.repeats)
+    slow, (plain_ious, plain_weighted) = timed(lambda: plain_run(inputs), arguments.repeats)
     equal = np.allclose(iou, plain_ious, atol=1e-12) and abs(weighted - plain_weighted) < 1e-12
     what = f"published, {len(inputs['source'])} -> {len(inputs['target'])} voxels"
     report(what, slow, fast, equal)
     inputs = scored_example()
     fast_scores(inputs)
-    fast, (ious, paper) = timed(fast_scores, inputs, arguments.repeats)
-    slow, (plain_ious, plain_paper) = timed(plain_scores, inputs, arguments.repeats)
+    fast, (ious, paper) = timed(lambda: fast_scores(inputs), arguments.repeats)
+    slow, (plain_ious, plain_paper) = timed(lambda: plain_scores(inputs), arguments.repeats)
     same_parts = ious.keys() == plain_ious.keys()
     equal = same_parts and all(abs(ious[p] - plain_ious[p]) < 1e-12 for p in ious)
     report(

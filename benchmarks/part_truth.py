@@ -9,12 +9,12 @@ counterpart: what one object and 40 000 objects take.
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from _timing import timed
 
 from semcorr.datasets.part_points import read_points
 from semcorr.datasets.procedural import generate
@@ -60,15 +60,6 @@ def plain(path: Path, voxels: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def timed(function, repeats: int) -> tuple[float, np.ndarray]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        answer = function()
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds), answer
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
@@ -79,9 +70,11 @@ def main() -> None:
         path = Path(folder) / "points.txt"
         path.write_text(text)
         fast(path, voxels)
-        ours, labels = timed(lambda: fast(path, voxels), options.repeats)
-        slow, expected = timed(lambda: plain(path, voxels), options.repeats)
-        whole, _ = timed(lambda: fast(path, voxels, legacy=False), options.repeats)
+        ours, labels = timed(lambda: fast(path, voxels), options.repeats, time.process_time)
+        slow, expected = timed(lambda: plain(path, voxels), options.repeats, time.process_time)
+        whole, _ = timed(
+            lambda: fast(path, voxels, legacy=False), options.repeats, time.process_time
+        )
     print(
         f"part truth, {options.points} points, {len(voxels)} voxels: plain {slow:.3f} s,"
         f" vectorised {ours:.4f} s, ratio {slow / ours:.1f}x,"

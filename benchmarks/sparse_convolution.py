@@ -10,12 +10,12 @@ so that other work on the machine does not count; medians of the repeats.
 """
 
 import argparse
-import statistics
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from _timing import timed
 
 from semcorr.networks.sparse.convolution import submanifold_conv
 from semcorr.networks.sparse.voxel_set import OFFSETS, one_shape
@@ -49,15 +49,6 @@ def dense_conv(features: torch.Tensor, cells: torch.Tensor, weight: torch.Tensor
     return F.conv3d(grid, weight.permute(0, 4, 1, 2, 3), padding=1)[0][:, *cells.T].T
 
 
-def timed(function, repeats: int) -> tuple[float, object]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        answer = function()
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds), answer
-
-
 def compare(channels: int, repeats: int) -> None:
     cells = shell()
     generator = torch.Generator().manual_seed(0)
@@ -66,11 +57,17 @@ def compare(channels: int, repeats: int) -> None:
     taps = weight.permute(1, 2, 3, 0, 4).reshape(27, channels, channels).contiguous().numpy()
     shared = one_shape(cells)
     submanifold_conv(features, shared, weight)
-    ours, found = timed(lambda: submanifold_conv(features, one_shape(cells), weight), repeats)
-    layer, _ = timed(lambda: submanifold_conv(features, shared, weight), repeats)
-    slow, plain = timed(lambda: plain_conv(features.numpy(), cells, taps), max(1, repeats // 2))
+    ours, found = timed(
+        lambda: submanifold_conv(features, one_shape(cells), weight), repeats, time.process_time
+    )
+    layer, _ = timed(lambda: submanifold_conv(features, shared, weight), repeats, time.process_time)
+    slow, plain = timed(
+        lambda: plain_conv(features.numpy(), cells, taps), max(1, repeats // 2), time.process_time
+    )
     rows = torch.from_numpy(cells)
-    whole, dense = timed(lambda: dense_conv(features, rows, weight), max(1, repeats // 2))
+    whole, dense = timed(
+        lambda: dense_conv(features, rows, weight), max(1, repeats // 2), time.process_time
+    )
     apart = max(
         float((found - torch.from_numpy(plain)).abs().max()), float((found - dense).abs().max())
     )

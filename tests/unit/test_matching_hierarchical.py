@@ -1,11 +1,11 @@
 """Coarse-to-fine matching against plain loops, by hand, and through the whole matcher."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hierarchical import plain_match
 
 from semcorr.errors import ItemError, UserError
 from semcorr.matching import hierarchical
@@ -19,17 +19,6 @@ from semcorr.matching.cells import (
 )
 from semcorr.matching.hierarchical import match, match_pooled, pool_grid, pool_levels
 from semcorr.matching.shape import Shape
-
-
-def benchmark(name):
-    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
-    spec = spec_from_file_location(f"benchmark_{name}", path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PLAIN = benchmark("hierarchical")
 
 
 def some_cells(generator, resolution, count):
@@ -55,7 +44,7 @@ def match_cells(source, target, source_cells, target_cells, levels=3, radius=1, 
 def test_equals_plain_loops(levels, radius):
     source, target, source_cells, target_cells = example(levels)
     found = match_cells(source, target, source_cells, target_cells, levels, radius)
-    plain = PLAIN.plain_match(
+    plain = plain_match(
         pool_levels(source, levels), pool_levels(target, levels), source_cells, target_cells, radius
     )
     assert [record.resolution for record in found] == [8 >> k for k in reversed(range(levels))]
@@ -269,7 +258,7 @@ def test_the_plain_function_of_the_benchmark_has_parity():
             tokens = inputs[f"{side}_features"].astype(np.float32)
             pools.append(pool_levels(tokens.T.reshape(-1, 16, 16, 16), 3))
             cells.append(occupied_cells(inputs[f"{side}_voxels64"], 64, 4))
-        levels = PLAIN.plain_match(*pools, *cells, 1.0)
+        levels = plain_match(*pools, *cells, 1.0)
         for resolution, found in zip((4, 8, 16), levels, strict=True):
             wanted = expected[f"source_cells_{resolution}"].tolist()
             targets = expected[f"target_cells_{resolution}"].tolist()

@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import label_transfer
 import numpy as np
 import pytest
 
@@ -24,56 +24,49 @@ from semcorr.transfer.labels import (
     transfer_labels,
 )
 
-
-def benchmark(name):
-    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
-    spec = spec_from_file_location(f"benchmark_{name}", path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 # --- labels -------------------------------------------------------------------------------------
 
 
 def test_whole_chain_equals_plain_loops():
-    module = benchmark("label_transfer")
-    inputs = module.example(900, 700)
-    iou, weighted = module.fast_run(inputs)
-    plain_iou, plain_weighted = module.plain_run(inputs)
+    inputs = label_transfer.example(900, 700)
+    iou, weighted = label_transfer.fast_run(inputs)
+    plain_iou, plain_weighted = label_transfer.plain_run(inputs)
     np.testing.assert_allclose(iou, plain_iou, atol=1e-12)
     assert weighted == pytest.approx(plain_weighted, abs=1e-12)
     assert 0 < weighted < 1
 
 
 def test_what_tables_count_equals_plain_loops():
-    module = benchmark("label_transfer")
-    inputs = module.scored_example()
-    (iou, paper), (plain_iou, plain_paper) = module.fast_scores(inputs), module.plain_scores(inputs)
-    assert list(iou) == list(plain_iou) == list(range(module.PARTS))
+    inputs = label_transfer.scored_example()
+    (iou, paper), (plain_iou, plain_paper) = (
+        label_transfer.fast_scores(inputs),
+        label_transfer.plain_scores(inputs),
+    )
+    assert list(iou) == list(plain_iou) == list(range(label_transfer.PARTS))
     np.testing.assert_allclose(list(iou.values()), list(plain_iou.values()), atol=1e-12)
     assert paper == pytest.approx(plain_paper, abs=1e-12)
 
 
 def test_the_plain_functions_of_the_benchmark_have_parity():
-    module = benchmark("label_transfer")
     case = Path(__file__).parents[1] / "parity/fixtures/nsr/label_transfer_iou"
     annotation = json.loads((case / "source_annotation.json").read_text())
     config = json.loads((case / "case.json").read_text())["config"]
     listed = {name: np.array(points) for name, points in annotation.items()}
     with np.load(case / "inputs.npz") as inputs, np.load(case / "expected.npz") as expected:
         voxels = inputs["source_voxels64_file_order"]
-        labels = module.plain_annotation(centres(voxels, 64), listed, config["labels"])
+        labels = label_transfer.plain_annotation(centres(voxels, 64), listed, config["labels"])
         assert labels == expected["source_voxel_labels_file_order"].tolist()
-        of_cell = module.plain_cell_labels(voxels, labels, "first")
+        of_cell = label_transfer.plain_cell_labels(voxels, labels, "first")
         assert list(of_cell.values()) == expected["source_cell_labels"].tolist()
         predicted = expected["target_voxel_labels_file_order"]
-        parts = module.plain_cell_labels(
+        parts = label_transfer.plain_cell_labels(
             inputs["target_voxels64_file_order"], predicted, "smallest"
         )
-        classes = module.plain_merge(parts.values(), config["gt_labels_con"])
+        classes = label_transfer.plain_merge(parts.values(), config["gt_labels_con"])
         assert classes == expected["target_cell_class_labels"].tolist()
-        ious, weighted = module.plain_iou(expected["target_cell_gt_classes"].tolist(), classes)
+        ious, weighted = label_transfer.plain_iou(
+            expected["target_cell_gt_classes"].tolist(), classes
+        )
         np.testing.assert_allclose(ious, expected["per_class_iou"], atol=1e-12)
         assert weighted == pytest.approx(float(expected["weighted_iou_original"]), abs=1e-12)
 
