@@ -258,16 +258,30 @@ class Plan:
         )
 
     def _sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
-        sources, targets = self._named_sides(experiment, dataset)
         if self.experiment(experiment)[0] != "dense":
-            return sources, targets
-        pairs = item_lists.known_pairs(self.datasets, dataset, sources, targets)
-        if not pairs:
-            raise UserError(
-                f"{experiment}: of no pair in {dataset} the dense correspondence is known; name poses"
-                " of one individual, or add matches.json or matches/ (docs/datasets.md)"
-            )
-        return tuple(sorted({pair[side] for pair in pairs}) for side in (0, 1))
+            return self._named_sides(experiment, dataset)
+        by_chunk = self._known_pairs(experiment, dataset).values()
+        return tuple(
+            sorted({pair[side] for pairs in by_chunk for pair in pairs}) for side in (0, 1)
+        )
+
+    def _known_pairs(self, experiment: str, dataset: str) -> dict[int, list[list[str]]]:
+        """Return {chunk of the target: [source, target]} of a dense experiment."""
+
+        def sort() -> dict[int, list[list[str]]]:
+            count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+            sides = self._named_sides(experiment, dataset)
+            found: dict[int, list[list[str]]] = {}
+            for source, target in item_lists.known_pairs(self.datasets, dataset, *sides):
+                found.setdefault(item_lists.chunk_of(target, count), []).append([source, target])
+            if not found:
+                raise UserError(
+                    f"{experiment}: of no pair in {dataset} the dense correspondence is known; name"
+                    " poses of one individual, or add matches.json or matches/ (docs/datasets.md)"
+                )
+            return found
+
+        return self._once(("pairs", experiment, dataset), sort)
 
     def _named_sides(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
         """Return sources and targets as the experiment names them."""
@@ -299,13 +313,10 @@ class Plan:
     def match_cfg(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
         """Return the `cfg` of a match: the method's options and the sources, or the pairs by name."""
         dataset = self.pose(experiment, pose)
-        sources, _ = self.sources_and_targets(experiment, dataset)
         cfg = self.cfg("methods", method)
-        if self.experiment(experiment)[0] != "dense":
-            return cfg | {"sources": sources}
-        targets = self._buckets(experiment, dataset, 1).get(int(chunk), ())
-        pairs = item_lists.known_pairs(self.datasets, dataset, sources, targets)
-        return cfg | {"pairs": [list(pair) for pair in pairs]}
+        if self.experiment(experiment)[0] == "dense":
+            return cfg | {"pairs": self._known_pairs(experiment, dataset).get(int(chunk), [])}
+        return cfg | {"sources": self.sources_and_targets(experiment, dataset)[0]}
 
     def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
         """Return the targets in a chunk, as `members`."""

@@ -6,6 +6,7 @@ A category is a module of `semcorr.datasets.shapes` that has a constant CATEGORY
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -128,6 +129,7 @@ def _of_item(context: DatasetContext, item_id: str) -> ProceduralShape:
     return generate(context.cfg["category"], context.cfg["seed"], int(item_id.rsplit("_", 1)[1]))
 
 
+@cache
 def load_category(category: str) -> Category:
     """The grammar of a category.
 
