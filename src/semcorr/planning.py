@@ -195,9 +195,9 @@ class Plan:
         return sorted(row for c in chunks for row in self.members("index", dataset, str(c)))
 
     def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
-        """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
+        """Return {input name: manifests} of a match: the targets' chunk and those of its sources."""
         dataset = self.pose(experiment, pose)
-        source_chunks = list(self._buckets(experiment, dataset, 0))
+        source_chunks = self._source_chunks(experiment, dataset, chunk)
         entry = self.entry("methods", method)
         sections = [("meshes", None), *sorted(set(self.behind(entry)))]
         read = ("meshes", "features", *(("voxels",) if entry.FEATURE_FORM == "grid" else ()))
@@ -209,6 +209,14 @@ class Plan:
                     manifest(section, name, dataset, c) for c in source_chunks
                 ]
         return found
+
+    def _source_chunks(self, experiment: str, dataset: str, chunk: str) -> list[int]:
+        """Return the chunks of all sources with which targets of a chunk are matched."""
+        if self.experiment(experiment)[0] != "dense":
+            return list(self._buckets(experiment, dataset, 0))
+        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+        pairs = self._known_pairs(experiment, dataset).get(int(chunk), [])
+        return sorted({item_lists.chunk_of(source, count) for source, _ in pairs})
 
     def train_inputs(self, model: str) -> dict[str, Any]:
         """Return {input name: manifests} of a training: other models, and rendered shapes if any."""

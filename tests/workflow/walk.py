@@ -127,13 +127,14 @@ class Walk(DatasetWalk):
         sources, targets = self.sides(task, experiment, dataset)
         found = []
         for chunk in self.chunks(dataset, targets):
+            here = [m for m in self.members(dataset, chunk) if m[0] in targets]
+            told: list = sources
+            if task == "dense":
+                told = [p for p in self.known_pairs(experiment, dataset) if [p[1]] in here]
+                sources = [source for source, _ in told]
             reads: set[str] = set()
             for side in {chunk, *self.chunks(dataset, sources)}:
                 reads |= self.shape(method, dataset, side)
-            here = [m for m in self.members(dataset, chunk) if m[0] in targets]
-            told = sources
-            if task == "dense":
-                told = [p for p in self.known_pairs(experiment, dataset) if [p[1]] in here]
             own = [self.cfg("methods", method), told, here]
             middle = f"matches/{method}/{name}/{pose}"
             found.append(self.chunk_node(middle, chunk, own, sorted(reads)))
