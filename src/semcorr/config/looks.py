@@ -54,8 +54,3 @@ class Sampling(Variant):
         if missing and len(missing) < len(parts):
             raise ValueError(f"pictures of items need {', '.join(missing)} too")
         return self
-
-    @property
-    def conditioned(self) -> bool:
-        """Whether pictures condition the samples."""
-        return self.render is not None
