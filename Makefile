@@ -16,7 +16,7 @@ PYTEST_ARGS ?=
 # Tests at once; those of one file stay together, they share what they prepare
 TEST_WORKERS ?= 2
 # trained model = shipped weights
-TINY_WEIGHTS ?= ss_vae=ss_vae_tiny ss_flow=ss_flow_tiny image_encoder=image_encoder_tiny
+TINY_WEIGHTS ?= ss_vae=ss_vae_tiny ss_vae:decoder=ss_vae_dec_tiny ss_flow=ss_flow_tiny image_encoder=image_encoder_tiny
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -112,7 +112,7 @@ lint: env  ## style of Python and Snakemake files
 	$(VENV)/bin/snakefmt --check Snakefile workflow/rules
 
 tiny-weights: env  ## train the tiny networks and copy them to resources/weights (an hour)
-	$(SNAKEMAKE) -c $(CORES) $(foreach pair,$(TINY_WEIGHTS),results/models/$(firstword $(subst =, ,$(pair)))/model.json)
+	$(SNAKEMAKE) -c $(CORES) $(sort $(foreach pair,$(TINY_WEIGHTS),results/models/$(firstword $(subst :, ,$(subst =, ,$(pair))))/model.json))
 	$(PYTHON) setup/ship_weights.py $(TINY_WEIGHTS)
 
 benchmarks: env  ## speed ratios against the reference formulations

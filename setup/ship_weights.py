@@ -1,10 +1,11 @@
 """Copy weights that the workflow trained into `resources/weights/` and the asset table.
 
-    python setup/ship_weights.py ss_vae=ss_vae_tiny ss_flow=ss_flow_tiny
+    python setup/ship_weights.py ss_vae=ss_vae_tiny ss_vae:decoder=ss_vae_dec_tiny
 
 reads `results/models/ss_vae/{model.json,weights.safetensors}`, writes
 `resources/weights/ss_vae_tiny.{json,safetensors}` and the two rows `ss_vae_tiny` of
-`config/assets.csv` with the size and the sha256 of what was copied. No rule of the workflow writes
+`config/assets.csv` with the size and the sha256 of what was copied; likewise `decoder.safetensors`
+with what model.json says of it. No rule of the workflow writes
 there: what is shipped changes by this command and a commit.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import csv
 import hashlib
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,8 +21,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BYTES = 12_000_000  # of all weights named together
 LICENCE = "CC0-1.0"
-# file of a trained model -> suffix of the shipped copy
-FILES = {"model.json": ".json", "weights.safetensors": ".safetensors"}
 
 
 def read_rows(table):
@@ -61,15 +61,33 @@ def write_whole(path, content):
     os.replace(temporary, path)
 
 
-def ship(pairs, root, write):
-    """Copy and enter all pairs (model, key), or none if something is missing or too large."""
+def read_result(path):
+    """Return the bytes of a file of a trained model."""
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing: train it with snakemake -c all {path}")
+    return path.read_bytes()
+
+
+def description(folder, part):
+    """Return model.json, or what it says of a further network of the same training."""
+    content = read_result(folder / "model.json")
+    if not part:
+        return content
+    others = json.loads(content).get("others", [])
+    found = [other for other in others if other["file"] == f"{part}.safetensors"]
+    if not found:
+        raise SystemExit(f"{folder / 'model.json'} names no {part}.safetensors")
+    return (json.dumps(found[0], indent=1, sort_keys=True) + "\n").encode()
+
+
+def ship(wanted, root, write):
+    """Copy and enter all (model, part, key), or none if something is missing or too large."""
     contents = {}
-    for model, key in pairs:
-        for name, suffix in FILES.items():
-            source = root / "results" / "models" / model / name
-            if not source.is_file():
-                raise SystemExit(f"{source} is missing: train it with snakemake -c all {source}")
-            contents[key, key + suffix] = source.read_bytes()
+    for model, part, key in wanted:
+        folder = root / "results" / "models" / model
+        contents[key, f"{key}.json"] = description(folder, part)
+        tensors = read_result(folder / f"{part or 'weights'}.safetensors")
+        contents[key, f"{key}.safetensors"] = tensors
     total = sum(map(len, contents.values()))
     if total > MOST_BYTES:
         raise SystemExit(f"{total} bytes of weights together, more than {MOST_BYTES}")
@@ -88,19 +106,20 @@ def ship(pairs, root, write):
         write(f"resources/weights/{file}: {len(content) / 1e6:.2f} MB\n")
 
 
-def parse_pair(text):
-    """Turn `model=key` into a pair."""
-    model, _, key = text.partition("=")
+def parse_wanted(text):
+    """Turn `model=key` or `model:part=key` into (model, part, key)."""
+    name, _, key = text.partition("=")
+    model, _, part = name.partition(":")
     if not model or not key:
-        raise argparse.ArgumentTypeError(f"{text!r} is not model=key")
-    return model, key
+        raise argparse.ArgumentTypeError(f"{text!r} is not model=key or model:part=key")
+    return model, part, key
 
 
 def main(arguments=None):
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", nargs="+", type=parse_pair, metavar="MODEL=KEY")
-    ship(parser.parse_args(arguments).pairs, ROOT, sys.stdout.write)
+    parser.add_argument("wanted", nargs="+", type=parse_wanted, metavar="MODEL[:PART]=KEY")
+    ship(parser.parse_args(arguments).wanted, ROOT, sys.stdout.write)
     return 0
 
 

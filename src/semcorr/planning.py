@@ -14,7 +14,7 @@ from semcorr.config.base import Variant
 from semcorr.config.expand import cells_of
 from semcorr.config.experiments import Experiment
 from semcorr.config.load import canonical, dump, rule_cfg
-from semcorr.config.root import EXPERIMENT_SECTIONS, Config
+from semcorr.config.root import EXPERIMENT_SECTIONS, LOOK_SECTIONS, Config
 from semcorr.config.sections import PACKAGES
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
@@ -27,6 +27,8 @@ COLUMNS = {
     "meshes": ("file", "up", "front"),
     "index": ("category",),
 }
+# Pictures of a pose beside its maps, by task; parts come with the maps of `coseg`
+SHEETS = {"texture": ("maps", "textures"), "dense": ("maps", "errors")}
 
 
 class Plan:
@@ -198,9 +200,9 @@ class Plan:
         return sorted(row for c in chunks for row in self.members("index", dataset, str(c)))
 
     def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
-        """Return {input name: manifests} of a match: the targets' chunk and all chunks of sources."""
+        """Return {input name: manifests} of a match: the targets' chunk and those of its sources."""
         dataset = self.pose(experiment, pose)
-        source_chunks = list(self._buckets(experiment, dataset, 0))
+        source_chunks = self._source_chunks(experiment, dataset, chunk)
         entry = self.entry("methods", method)
         sections = [("meshes", None), *sorted(set(self.behind(entry)))]
         read = ("meshes", "features", *(("voxels",) if entry.FEATURE_FORM == "grid" else ()))
@@ -212,6 +214,14 @@ class Plan:
                     manifest(section, name, dataset, c) for c in source_chunks
                 ]
         return found
+
+    def _source_chunks(self, experiment: str, dataset: str, chunk: str) -> list[int]:
+        """Return the chunks of all sources with which targets of a chunk are matched."""
+        if self.experiment(experiment)[0] != "dense":
+            return list(self._buckets(experiment, dataset, 0))
+        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+        pairs = self._known_pairs(experiment, dataset).get(int(chunk), [])
+        return sorted({item_lists.chunk_of(source, count) for source, _ in pairs})
 
     def train_inputs(self, model: str) -> dict[str, Any]:
         """Return {input name: manifests} of a training: other models, and rendered shapes if any."""
@@ -261,12 +271,40 @@ class Plan:
         )
 
     def _sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+        if self.experiment(experiment)[0] != "dense":
+            return self._named_sides(experiment, dataset)
+        by_chunk = self._known_pairs(experiment, dataset).values()
+        return tuple(
+            sorted({pair[side] for pairs in by_chunk for pair in pairs}) for side in (0, 1)
+        )
+
+    def _known_pairs(self, experiment: str, dataset: str) -> dict[int, list[list[str]]]:
+        """Return {chunk of the target: [source, target]} of a dense experiment."""
+
+        def sort() -> dict[int, list[list[str]]]:
+            count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+            sides = self._named_sides(experiment, dataset)
+            found: dict[int, list[list[str]]] = {}
+            for source, target in item_lists.known_pairs(self.datasets, dataset, *sides):
+                found.setdefault(item_lists.chunk_of(target, count), []).append([source, target])
+            if not found:
+                raise UserError(
+                    f"{experiment}: of no pair in {dataset} the dense correspondence is known; name"
+                    " poses of one individual, or add matches.json or matches/ (docs/datasets.md)"
+                )
+            return found
+
+        return self._once(("pairs", experiment, dataset), sort)
+
+    def _named_sides(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+        """Return sources and targets as the experiment names them."""
         _, entry = self.experiment(experiment)
         members = item_lists.read_members(self.datasets, dataset)
         ids = [m.id for m in members.values() if m.category == entry.category]
         if not ids:
             raise UserError(f"{experiment}: no item of {dataset} has category {entry.category!r}")
-        sources = ids[: entry.sources] if isinstance(entry.sources, int) else list(entry.sources)
+        sources = ids[: entry.sources] if isinstance(entry.sources, int) else entry.sources
+        sources = ids if sources == "all" else list(sources)
         targets = ids if entry.targets == "all" else list(entry.targets)
         for item_id in [*sources, *targets]:
             if item_id not in members:
@@ -285,10 +323,13 @@ class Plan:
 
         return self._once(("buckets", experiment, dataset, side), sort)
 
-    def match_cfg(self, method: str, experiment: str, pose: str) -> dict[str, Any]:
-        """Return the `cfg` of a match: the method's options and the sources."""
-        sources, _ = self.sources_and_targets(experiment, self.pose(experiment, pose))
-        return self.cfg("methods", method) | {"sources": sources}
+    def match_cfg(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
+        """Return the `cfg` of a match: the method's options and the sources, or the pairs by name."""
+        dataset = self.pose(experiment, pose)
+        cfg = self.cfg("methods", method)
+        if self.experiment(experiment)[0] == "dense":
+            return cfg | {"pairs": self._known_pairs(experiment, dataset).get(int(chunk), [])}
+        return cfg | {"sources": self.sources_and_targets(experiment, dataset)[0]}
 
     def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
         """Return the targets in a chunk, as `members`."""
@@ -354,9 +395,8 @@ class Plan:
         found = ["results/figures/costs.png"] if self.tables() else []
         for task, name, entry in self._experiments():
             folder = f"results/figures/{task}/{name}"
-            found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
-            if task == "texture":
-                found += [f"{folder}/{pose}_textures.png" for pose in entry.poses]
+            kinds = SHEETS.get(task, ("maps",))
+            found += [f"{folder}/{pose}_{kind}.png" for pose in entry.poses for kind in kinds]
             found.append(f"{folder}/scores.png")
         return found
 
@@ -386,6 +426,49 @@ class Plan:
             path
             for name in self.config.sweeps
             for path in (f"results/sweeps/{name}.parquet", f"results/figures/sweeps/{name}.png")
+        ]
+
+    # -- pictures of latents -----------------------------------------------------------------
+
+    def look_cfg(self, section: str, name: str) -> dict[str, Any]:
+        """Return the `cfg` of a decoding or sampling: its options with the items by their ids."""
+        entry = self.entry(section, name)
+        cfg = rule_cfg(self.config, section, name)
+        return cfg | {"items": self._looked_at(entry) if entry.dataset else []}
+
+    def _looked_at(self, entry: Any) -> list[str]:
+        ids = list(item_lists.read_members(self.datasets, entry.dataset))
+        wanted = ids[: entry.items] if isinstance(entry.items, int) else list(entry.items)
+        for item_id in wanted:
+            if item_id not in ids:
+                raise UserError(f"no item {item_id!r} in data set {entry.dataset}")
+        return wanted
+
+    def look_inputs(self, section: str, name: str) -> dict[str, Any]:
+        """Return {input name: manifests} of a decoding or sampling."""
+        entry = self.entry(section, name)
+        found: dict[str, Any] = {}
+        variants = []
+        for field, where, what in entry.references():
+            if where == "weights":
+                found[field] = self.weights(what)
+            elif where in CHUNK_SECTIONS:
+                variants.append((where, what))
+        if section == "decodings":
+            variants.append(("voxels", self.config.latents[entry.latent].voxel))
+        if variants:
+            count = item_lists.base_entry(self.datasets, entry.dataset)["chunks"]
+            chunks = sorted({item_lists.chunk_of(i, count) for i in self._looked_at(entry)})
+            for where, what in variants:
+                found[where] = [manifest(where, what, entry.dataset, c) for c in chunks]
+        return found
+
+    def looks(self) -> list[str]:
+        """Return the pictures of all decodings and samplings."""
+        return [
+            f"results/figures/{section}/{name}.png"
+            for section in LOOK_SECTIONS
+            for name in getattr(self.config, section)
         ]
 
     def indices(self) -> list[str]:

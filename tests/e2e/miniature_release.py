@@ -42,10 +42,21 @@ FLOW = {
     "qk_rms_norm": True,
     "use_fp16": True,
 }
+DECODER = {
+    "out_channels": 1,
+    "latent_channels": 8,
+    "num_res_blocks": 2,
+    "num_res_blocks_middle": 2,
+    "channels": [16, 8, 4],
+    "use_fp16": True,
+}
+# what scores need
 NETWORKS = {
     "ss_enc_conv3d_16l8_fp16": ("SparseStructureEncoder", ENCODER),
     "ss_flow_img_dit_L_16l8_fp16": ("SparseStructureFlowModel", FLOW),
 }
+# what pictures of latents and samples need besides
+FURTHER = {"ss_dec_conv3d_16l8_fp16": ("SparseStructureDecoder", DECODER)}
 
 
 def write_release(root: Path) -> Path:
@@ -57,7 +68,7 @@ def write_release(root: Path) -> Path:
         "args": {"models": models, "image_cond_model": "dinov2_vitl14_reg"},
     }
     (root / "pipeline.json").write_text(json.dumps(pipeline))
-    for seed, (file, (name, args)) in enumerate(NETWORKS.items()):
+    for seed, (file, (name, args)) in enumerate((NETWORKS | FURTHER).items()):
         tensors = untrained_network(name, args, seed).state_dict()
         for key, value in tensors.items():
             if _is_half(key, value):

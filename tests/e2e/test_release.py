@@ -19,6 +19,10 @@ SMALLER = {
     "datasets": {"procedural_chairs": {"count": 3}},
     "renders": {"hammersley5": {"resolution": 48, "samples": 1, "backend": "raycast"}},
     "features": {"hnsr": {"backbone": "tiny_vit", "image_size": 56}},
+    "decodings": {"trellis": {"items": 2}},
+    "samplings": {
+        "trellis": {"backbone": "tiny_vit", "image_size": 56, "items": 1, "count": 2, "steps": 2}
+    },
     "coseg": {
         "chair": {
             "poses": {"aligned": "procedural_chairs"},
@@ -77,6 +81,22 @@ def test_only_what_is_used_is_fetched_and_its_origin_is_recorded(finished):
         for file in record["files"]:
             assert file["source"] == f"hub:{release.REPO}/{file['file']}"
             assert file["commit"] == release.COMMIT and file["verified"].startswith("hub")
+
+
+def test_latents_are_decoded_and_shapes_sampled_with_the_released_decoder(finished):
+    folder, _ = finished
+    with release.hub(folder / "served") as (address, asked):
+        environment = {"HF_ENDPOINT": address, "SEMCORR_MIRROR": str(folder / "mirror")}
+        run = snakemake(folder, environment, "looks", SMALLER)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert {path.split("/ckpts/")[1].split(".")[0] for path in asked} == release.FURTHER.keys()
+    decoded = json.loads((folder / "results/decodings/trellis.json").read_text())
+    assert [row["status"] for row in decoded["items"]] == ["ok", "ok"]
+    assert all(row["voxels"] > 1000 and 0 <= row["iou"] <= 1 for row in decoded["items"])
+    drawn = json.loads((folder / "results/samplings/trellis.json").read_text())["samples"]
+    assert [row["number"] for row in drawn] == [0, 1] and drawn[0]["voxels"] != drawn[1]["voxels"]
+    for section in ("decodings", "samplings"):
+        assert (folder / f"results/figures/{section}/trellis.png").stat().st_size > 5000
 
 
 def test_without_images_no_view_is_rendered_and_no_encoder_loaded(finished):

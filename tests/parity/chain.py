@@ -225,7 +225,7 @@ class Chain:
             "match",
             self.plan.match_inputs(*where),
             _chunk(manifest("matches", "states/chair", "aligned", CHUNK)),
-            self.plan.match_cfg(*where[:3]),
+            self.plan.match_cfg(*where),
             self.plan.match_members(*where[1:]),
         )
         self._run(

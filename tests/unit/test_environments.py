@@ -93,7 +93,7 @@ def test_every_rule_that_runs_a_script_names_its_environment():
     assert computed, "nothing computes an environment"
     for path in {*paths, *computed}:  # relative to the file of the rule
         assert (ROOT / "workflow/rules" / path).resolve().is_file(), path
-    networks = {"feature", "latents", "mask", "depth", "train", "pair"}
+    networks = {"feature", "latents", "mask", "depth", "train", "pair", "decode", "sample"}
     assert {n for n, v in found.items() if v == "NETWORKS"} == networks
 
 

@@ -43,7 +43,7 @@ class Chain:
         experiment = {
             "category": category,
             "poses": {"aligned": "blocks"},
-            "sources": list(sources),
+            "sources": sources if isinstance(sources, str) else list(sources),
             "methods": ["spatial", "random"],
         }
         self.config = validate(
@@ -84,7 +84,7 @@ class Chain:
         for method in self.config.methods:
             inputs = self.plan.match_inputs(method, "blocks", "aligned", "0")
             members = self.plan.match_members("blocks", "aligned", "0")
-            cfg = self.plan.match_cfg(method, "blocks", "aligned")
+            cfg = self.plan.match_cfg(method, "blocks", "aligned", "0")
             outputs = self._chunk("matches", f"{method}/blocks", "aligned")
             match.main(self._job(inputs, outputs, cfg, members=members, method=method))
         return self

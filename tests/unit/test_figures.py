@@ -5,8 +5,7 @@ import pytest
 import trimesh
 from shape_checks import assert_closed, shapes_of
 
-from semcorr.datasets import procedural
-from semcorr.datasets.procedural import dense_map, generate
+from semcorr.datasets.procedural import generate
 from semcorr.datasets.shapes import articulated, lofts
 from semcorr.datasets.shapes.human_plan import BUILDS
 from semcorr.datasets.shapes.human_poses import POSES as HUMAN_POSES
@@ -69,23 +68,6 @@ def test_all_poses_occur():
     seen = {c: {generate(c, 21, i).pose for i in range(90)} for c in POSED}
     assert seen == {"human": {"rest", *HUMAN_POSES}, "quadruped": {"rest", *QUADRUPED_POSES}}
     assert {"stand", "walk", "sit", "arms_up"} <= seen["human"] and len(BUILDS) >= 8
-
-
-def test_groups_of_shared_topology():
-    groups = procedural.shared_topology("human", 8, 7)
-    assert groups == [
-        ["human_8_00000", "human_8_00001", "human_8_00002"],
-        ["human_8_00003", "human_8_00004", "human_8_00005"],
-    ]
-    assert procedural.shared_topology("chair", 8, 7) == []
-
-
-def test_dense_map_is_the_identity_inside_an_individual_only():
-    assert np.array_equal(dense_map("human_8_00003", "human_8_00005", 9), np.arange(9))
-    assert dense_map("human_8_00003", "human_8_00006", 9) is None
-    assert dense_map("human_8_00003", "human_9_00003", 9) is None
-    assert dense_map("human_8_00003", "quadruped_8_00003", 9) is None
-    assert dense_map("chair_8_00003", "chair_8_00004", 9) is None
 
 
 def figure():

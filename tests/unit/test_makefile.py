@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -240,6 +241,22 @@ def test_tiny_weights_are_copied_and_entered(clone):
     others = [r for r in rows if r["key"] != "net_tiny"]
     with (ROOT / "config" / "assets.csv").open() as handle:
         assert others == [r for r in csv.DictReader(handle) if r["key"] != "net_tiny"]
+
+
+def test_a_further_network_of_a_training_is_copied_with_its_description(clone):
+    model = clone.root / "results" / "models" / "net"
+    model.mkdir(parents=True)
+    decoder = {"name": "Decoder", "args": {"width": 3}, "file": "decoder.safetensors"}
+    (model / "model.json").write_text(json.dumps({"name": "Net", "others": [decoder]}))
+    (model / "decoder.safetensors").write_bytes(b"more weights")
+    wanted = "TINY_WEIGHTS=net:decoder=net_dec_tiny"
+    assert clone.make("tiny-weights", wanted)[0] == 0
+    assert clone.logged("snakemake -c all results/models/net/model.json")
+    shipped = clone.root / "resources/weights"
+    assert json.loads((shipped / "net_dec_tiny.json").read_text()) == decoder
+    assert (shipped / "net_dec_tiny.safetensors").read_bytes() == b"more weights"
+    code, shown = clone.make("tiny-weights", "TINY_WEIGHTS=net:head=net_head_tiny")
+    assert code != 0 and "model.json names no head.safetensors" in shown
 
 
 def test_weights_that_are_too_large_or_not_ours_are_not_entered(clone):

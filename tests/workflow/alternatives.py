@@ -46,6 +46,7 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("models", "categories"): ["chair", "chair"],
     ("models", "channels"): [8, 8],
     ("models", "backbone"): "dinov2_vits14",
+    ("models", "datasets"): ["chairs"],
     ("coseg", "poses"): {"aligned": "chairs"},
     ("coseg", "targets"): ["chair_9_00002", "chair_9_00003"],
     ("keypoints", "category"): "table",
@@ -56,6 +57,9 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("texture", "poses"): {"aligned": "pack", "once_more": "pack"},
     ("texture", "sources"): ["a"],
     ("texture", "targets"): ["c"],
+    ("dense", "poses"): {"aligned": "pack", "once_more": "pack"},
+    ("dense", "sources"): ["c"],
+    ("dense", "targets"): ["c"],
 }
 # Keys whose only value is the one there is, or that no single change can vary; why
 FIXED: dict[tuple[str, str], str] = {
@@ -63,6 +67,7 @@ FIXED: dict[tuple[str, str], str] = {
         "datasets",
         "category",
     ): "one of procedural shapes; of a ShapeNet set, experiments choose by it",
+    ("dense", "category"): "no pair of tables is known: test_dense_stages.py",
     ("coseg", "category"): "a data set has one category here: test_an_empty_category_is_refused",
 }
 

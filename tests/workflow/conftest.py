@@ -10,6 +10,8 @@ import os
 import harness
 import pytest
 import small
+import small_mirror
+import small_pack
 from walk import Walk
 
 
@@ -46,7 +48,7 @@ def environment(place):
     """Variables of every run: weights come from a mirror, never from the network."""
     with once(place, "mirror") as missing:
         if missing:
-            small.write_mirror(place / "mirror")
+            small_mirror.write_mirror(place / "mirror")
     return {"SEMCORR_MIRROR": str(place / "mirror")}
 
 
@@ -65,7 +67,7 @@ def prepared(place, repository, environment, server):
     work = harness.Work(place / "prepared", repository, environment, server)
     with once(place, "prepared") as missing:
         if missing:
-            small.write_pack(work.folder / "pack")
+            small_pack.write_pack(work.folder / "pack")
             work.write_config(small.config())
             work.run(*small.TARGETS)
     return work

@@ -14,6 +14,7 @@ import harness
 import numpy as np
 import pytest
 import small
+import small_pack
 
 HEADER = "id,file,category,up"
 GOOD = ("good_a", "good_b", "whole", "good c \N{LATIN SMALL LETTER E WITH ACUTE}")
@@ -69,11 +70,11 @@ def write_bad_pack(root: Path) -> Path:
     root.mkdir(parents=True)
     for folder in ("labels", "keypoints"):
         (root / folder).mkdir()
-    vertices, faces, _ = small.boxes()
-    text = small.obj_text(vertices, faces)
+    vertices, faces, _ = small_pack.boxes()
+    text = small_pack.obj_text(vertices, faces)
     for name in (*GOOD, *BAD, *BAD_TRUTH, "texture"):
         if "/" not in name and name != LONG:
-            small.write_item(root, name, 1.0)
+            small_pack.write_item(root, name, 1.0)
     (root / "empty.obj").write_bytes(b"")
     (root / "truncated.glb").write_bytes(b"glTF\x02\x00\x00\x00\xff\xff\x00\x00\x10\x00")
     (root / "whole.glb").write_bytes(glb_bytes(vertices, faces))
@@ -102,7 +103,7 @@ def write_bad_pack(root: Path) -> Path:
              "outside": "../outside.obj", "sla/sh": "good_a.obj", LONG: "good_a.obj"}  # fmt: skip
     rows = [f"{n},{files.get(n, n + '.obj')},chair," for n in (*GOOD, *BAD, *BAD_TRUTH, "texture")]
     rows = [row + ("+w" if row.startswith("axis,") else "") for row in rows]
-    small.write_items(root, [*rows, "twice,good_a.obj,chair,"], HEADER)
+    small_pack.write_items(root, [*rows, "twice,good_a.obj,chair,"], HEADER)
     return root
 
 
@@ -225,7 +226,7 @@ def test_enough_coverage_ends_with_0_and_computes_nothing_again(work, first_run)
 
 def test_labels_that_are_all_broken_end_with_1_and_the_reasons(tmp_path, repository, server):
     work = harness.Work(tmp_path / "work", repository, {}, server)
-    pack = small.write_pack(work.folder / "pack", rows=("a,a.obj,chair,", "c,c.obj,chair,"))
+    pack = small_pack.write_pack(work.folder / "pack", rows=("a,a.obj,chair,", "c,c.obj,chair,"))
     for name in ("a", "c"):
         (pack / f"labels/{name}.json").write_text('{"names": ["seat"], "faces": ["sofa"]}')
     seats = CONFIG["coseg"]["seats"] | {"sources": ["a"]}
@@ -244,7 +245,7 @@ def test_targets_that_collect_chunks_check_coverage(tmp_path, repository, enviro
     (work.folder / "pack").mkdir(parents=True)
     for name in ("good_a", "b"):
         (work.folder / f"pack/{name}.obj").write_text("v 0 0 0\n")
-    small.write_items(work.folder / "pack", ["good_a,good_a.obj,chair,", "b,b.obj,chair,"])
+    small_pack.write_items(work.folder / "pack", ["good_a,good_a.obj,chair,", "b,b.obj,chair,"])
     lifted = {"lifted": small.CONFIG["features"]["lifted"]}
     methods = {"nearest": small.CONFIG["methods"]["nearest"]}
     experiment = CONFIG["coseg"]["seats"] | {"methods": ["nearest"]}
@@ -307,7 +308,7 @@ def test_item_lists_that_cannot_be_read_stop_in_one_line(tmp_path, repository, s
         work.write_config(CONFIG)
         works.append(work)
     braces = harness.Work(tmp_path / "braces", repository, {}, server)
-    small.write_pack(braces.folder / "pa{c}k")
+    small_pack.write_pack(braces.folder / "pa{c}k")
     braces.write_config(CONFIG | {"datasets": {"pack": {"kind": "folder", "root": "pa{c}k"}}})
     works.append(braces)
     plans = server.plans([(work, ["results/coseg/seats.json"]) for work in works])

@@ -7,6 +7,8 @@ from collections import OrderedDict
 import harness
 import pytest
 import small
+import small_mirror
+import small_pack
 
 # asset key -> what is wrong with its file
 PICKLE, SHAPE, GOOD = "dinov2_vits14", "dinov2_vitb14", "dinov2_vits14_reg"
@@ -71,7 +73,7 @@ def write_bad_mirror(root, bomb):
     import torch
     from safetensors.torch import load_file, save_file
 
-    small.write_mirror(root)
+    small_mirror.write_mirror(root)
     flow = next((root / small.FLOW).rglob("*.safetensors"))
     tensors = load_file(flow)
     del tensors[LOST]
@@ -95,7 +97,7 @@ def run(tmp_path_factory, repository):
     place = tmp_path_factory.mktemp("bad_weights")
     write_bad_mirror(place / "mirror", place / "bomb")
     work = harness.Work(place / "work", repository, {"SEMCORR_MIRROR": str(place / "mirror")})
-    small.write_pack(work.folder / "pack")
+    small_pack.write_pack(work.folder / "pack")
     work.write_config(CONFIG)
     scores = [f"results/keypoints/corners/{name}.json" for name in CONFIG["methods"]]
     return work, work.run(*scores, "--keep-going", succeeds=False), place

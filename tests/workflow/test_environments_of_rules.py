@@ -5,6 +5,7 @@ import os
 import harness
 import pytest
 import small
+import small_pack
 import stub_conda
 
 
@@ -13,7 +14,7 @@ def work(tmp_path, repository, environment):
     path = stub_conda.write_stub(tmp_path / "conda")
     variables = environment | {"PATH": f"{path}:{os.environ['PATH']}"}
     found = harness.Work(tmp_path / "work", repository, variables)
-    small.write_pack(found.folder / "pack")
+    small_pack.write_pack(found.folder / "pack")
     found.write_config(small.CONFIG)
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import harness
 import pytest
-import small
+import small_pack
 from test_slurm_submission import QUICK, submit, with_stub
 
 TARGETS = ("results/meshes/pack/0.json", "results/truth/pack/0.json")
@@ -52,7 +52,7 @@ def stamps(folder: Path) -> dict[str, tuple[int, int, int]]:
 def test_source_data_is_only_read_and_its_clock_may_be_wrong(tmp_path, repository, server):
     """Read-only data with a file from the future: one clear line, and a touch of that file mends it."""
     work = harness.Work(tmp_path / "work", repository, {}, server)
-    pack = small.write_pack(work.folder / "pack")
+    pack = small_pack.write_pack(work.folder / "pack")
     work.write_config(CONFIG)
     before = stamps(pack)
     with read_only(pack) as enforced:

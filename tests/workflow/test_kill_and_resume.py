@@ -17,6 +17,7 @@ from pathlib import Path
 import harness
 import pytest
 import small
+import small_pack
 
 # Scores of two methods: all stages, two jobs or more of each
 TARGETS = ("results/keypoints/corners/states.json", "results/keypoints/corners/guided.json")
@@ -49,7 +50,7 @@ def work(prepared, tmp_path):
     found = harness.Work(
         tmp_path / "work", prepared.repository, dict(prepared.environment), prepared.server
     )
-    small.write_pack(found.folder / "pack")
+    small_pack.write_pack(found.folder / "pack")
     found.write_config(small.CONFIG)
     # fetched beforehand: what is tested is the work on chunks
     found.run("results/assets/trellis_ss_enc.json", "results/assets/dinov2_vits14.json")

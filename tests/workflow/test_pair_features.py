@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small
+import small_mirror
 import trimesh
 
 from semcorr.assets.table import COLUMNS, asset_keys
@@ -31,7 +32,7 @@ FILE = "weights.pth"
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
     """Bytes of a tiny image network with random weights."""
-    root = small.write_mirror(tmp_path_factory.mktemp("made"))
+    root = small_mirror.write_mirror(tmp_path_factory.mktemp("made"))
     return (root / small.ENCODER / "dinov2_vits14_pretrain.pth").read_bytes()
 
 

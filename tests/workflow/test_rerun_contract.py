@@ -15,6 +15,7 @@ import alternatives
 import harness
 import pytest
 import small
+import small_pack
 from walk import Walk
 
 KEYS = alternatives.keys()
@@ -41,8 +42,8 @@ def plans(prepared, tmp_path_factory):
 def write_other_packs(prepared):
     """Write what `root`, `items`, `list` and `truth` may name instead: the same lists, other folders."""
     shutil.copy2(prepared.folder / "pack/items.csv", prepared.folder / "pack/items_again.csv")
-    small.write_pack(prepared.folder / "pack_elsewhere")
-    small.write_objects(prepared.folder / "pack", "net_again")
+    small_pack.write_pack(prepared.folder / "pack_elsewhere")
+    small_pack.write_objects(prepared.folder / "pack", "net_again")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,9 @@ OPERATIONAL = {
     "keep_renders": False,
     # of meshes on request: test_exports.py
     "exports": {"texture_size": 64, "colourings": ["rainbow"]},
+    # pictures of a target of its own: test_looks_of_latents.py
+    "decodings": {"seen": {"dataset": "pack", "latent": "tiny", "decoder": "vae"}},
+    "samplings": {"drawn": {"weights": "flow", "decoder": "vae"}},
     # features, methods and scores of a target of its own: test_sweep.py
     "sweeps": {
         "steps": {"experiment": "corners", "method": "states", "timesteps": [3], "layers": [0, 1]}
@@ -423,13 +427,13 @@ def test_another_part_folder_belongs_to_other_contents_of_a_named_file(copied):
 
 
 ITEM_CHANGES = {
-    "added to a chunk without a source": (*small.ROWS, "f,f.obj,chair,"),
-    "added to the chunk of the source": (*small.ROWS, "e,e.obj,chair,"),
-    "removed": small.ROWS[:2] + small.ROWS[3:],
-    "another file": ("a,c.obj,chair,", *small.ROWS[1:]),
-    "another axis": ("a,a.obj,chair,+z", *small.ROWS[1:]),
-    "another category": ("a,a.obj,table,", *small.ROWS[1:]),
-    "in another order": tuple(reversed(small.ROWS)),
+    "added to a chunk without a source": (*small_pack.ROWS, "f,f.obj,chair,"),
+    "added to the chunk of the source": (*small_pack.ROWS, "e,e.obj,chair,"),
+    "removed": small_pack.ROWS[:2] + small_pack.ROWS[3:],
+    "another file": ("a,c.obj,chair,", *small_pack.ROWS[1:]),
+    "another axis": ("a,a.obj,chair,+z", *small_pack.ROWS[1:]),
+    "another category": ("a,a.obj,table,", *small_pack.ROWS[1:]),
+    "in another order": tuple(reversed(small_pack.ROWS)),
 }
 
 
@@ -437,9 +441,9 @@ ITEM_CHANGES = {
 def test_an_edited_item_list_plans_its_chunks_chain(name, prepared, tmp_path, before):
     work = prepared.clone(tmp_path / "work")
     shutil.copytree(prepared.folder / "pack", work.folder / "pack")
-    small.write_item(work.folder / "pack", "e", 1.5)
-    small.write_item(work.folder / "pack", "f", 1.6)
-    small.write_items(work.folder / "pack", ITEM_CHANGES[name])
+    small_pack.write_item(work.folder / "pack", "e", 1.5)
+    small_pack.write_item(work.folder / "pack", "f", 1.6)
+    small_pack.write_items(work.folder / "pack", ITEM_CHANGES[name])
     work.write_config(small.CONFIG)
     expected = walked(work).changed_since(before)
     assert planned(work) == expected

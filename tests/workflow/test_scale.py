@@ -12,6 +12,7 @@ from pathlib import Path
 import harness
 import simulation
 import small
+import small_pack
 import yaml
 
 PRESET = harness.ROOT / "config/presets/objaverse_lvis.yaml"
@@ -98,7 +99,7 @@ def bring_my_chairs(root, folder):
         r"^```yaml\n(.*?)^```", (harness.ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )
     (root / "my_chairs.yaml").write_text(block)
-    small.write_pack(folder / "data/my_chairs")
+    small_pack.write_pack(folder / "data/my_chairs")
     return folder / "data"
 
 

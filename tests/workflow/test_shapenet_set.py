@@ -6,6 +6,7 @@ import shutil
 import harness
 import pytest
 import small
+import small_pack
 from walk import Walk
 
 from semcorr.store.manifest import read_manifest
@@ -27,7 +28,7 @@ def changed(**options):
 def done(tmp_path_factory, repository, environment, server):
     """A work folder in which the table is made: never change it."""
     work = harness.Work(tmp_path_factory.mktemp("planes") / "work", repository, environment, server)
-    small.write_pack(work.folder / "pack")
+    small_pack.write_pack(work.folder / "pack")
     work.write_config(CONFIG)
     work.run(TABLE)
     return work
@@ -56,7 +57,7 @@ def test_the_other_chair_of_boxes_is_labelled_and_scored(done):
     ]
     # nearly the same chair of boxes, labelled once by an annotation and once by points of another frame
     assert scores["aligned"]["coverage"] == 1.0
-    assert set(scores["aligned"]["parts"]) == set(small.PARTS)
+    assert set(scores["aligned"]["parts"]) == set(small_pack.PARTS)
     assert scores["aligned"]["mean_iou"] > 0.8
 
 
@@ -107,7 +108,7 @@ def test_what_is_not_there_stops_in_one_line_that_says_how_to_get_it(done, tmp_p
     ):
         # without results: what is there already would do without its files
         work = harness.Work(tmp_path / str(number), done.repository, done.environment, done.server)
-        small.write_pack(work.folder / "pack")
+        small_pack.write_pack(work.folder / "pack")
         work.write_config(changed(**{option: "$NOWHERE/at/all"}))
         plan = work.plan(TABLE)
         assert plan.code == 1
@@ -117,7 +118,7 @@ def test_what_is_not_there_stops_in_one_line_that_says_how_to_get_it(done, tmp_p
 
 def test_broken_items_are_rows_and_the_others_are_computed(done, tmp_path):
     work = harness.Work(tmp_path / "work", done.repository, done.environment, done.server)
-    pack = small.write_pack(work.folder / "pack")
+    pack = small_pack.write_pack(work.folder / "pack")
     for name in ("no_mesh", "cut_off", "far_off"):
         shutil.copytree(pack / "02691156/b", pack / "02691156" / name)
     (pack / "02691156/no_mesh/models/model_normalized.obj").unlink()

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import harness
 import pytest
 import small
+import small_pack
 import yaml
 
 SLURM = harness.ROOT / "profiles/slurm"
@@ -140,7 +141,7 @@ def checkout(repository, environment, tmp_path):
     }
     work = harness.Work(root, root, environment | variables)
     work.write_config(small.config(device="auto", renders__views__backend="blender"))
-    small.write_pack(root / "pack")
+    small_pack.write_pack(root / "pack")
     return work
 
 

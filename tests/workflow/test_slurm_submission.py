@@ -10,6 +10,7 @@ from pathlib import Path
 import harness
 import pytest
 import small
+import small_pack
 
 TOOLS = ("sbatch", "squeue", "srun", "sacct", "scancel", "sinfo", "scontrol")
 # The profile waits longer before it asks how a job is
@@ -30,7 +31,7 @@ def with_stub(repository, environment, tmp_path):
     root = tmp_path / "checkout"
     shutil.copytree(repository, root, symlinks=True)
     work = harness.Work(root, root, dict(environment))
-    small.write_pack(root / "pack")
+    small_pack.write_pack(root / "pack")
     tools = tmp_path / "bin"
     tools.mkdir()
     stub = Path(harness.__file__).with_name("stub_slurm.py")

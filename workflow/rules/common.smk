@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from semcorr.assets.table import asset_keys, read_table, rows_of
 from semcorr.config.load import dump, split_target_keys, validate
+from semcorr.config.root import EXPERIMENT_SECTIONS
 from semcorr.errors import UserError
 from semcorr.planning import Plan, manifest
 
@@ -22,10 +23,10 @@ except UserError as error:
 wildcard_constraints:
     **{
         name: r"[a-z0-9_]+"
-        for name in "dataset render mask depth voxel latent feature method model experiment pose key".split()
+        for name in "dataset render mask depth voxel latent feature method model experiment pose key decoding sampling".split()
     },
     chunk=r"\d+",
-    task=r"coseg|keypoints|texture",
+    task="|".join(EXPERIMENT_SECTIONS),
 
 
 def asking(function):

@@ -27,7 +27,7 @@ rule match:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
-        cfg=asking(lambda w: PLAN.match_cfg(w.method, w.experiment, w.pose)),
+        cfg=asking(lambda w: PLAN.match_cfg(w.method, w.experiment, w.pose, w.chunk)),
         code=code("match", "methods", "method"),
         members=asking(lambda w: PLAN.match_members(w.experiment, w.pose, w.chunk)),
     message:

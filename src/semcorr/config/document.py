@@ -12,9 +12,11 @@ from pydantic_core import PydanticUndefined
 from semcorr.config.base import section_referred_to
 from semcorr.config.experiments import Experiment
 from semcorr.config.exports import Exports
+from semcorr.config.looks import Decoding, Sampling
 from semcorr.config.renders import Render
 from semcorr.config.root import EXPERIMENT_SECTIONS, Config
 from semcorr.config.sections import DISCRIMINATORS, kinds_by_section
+from semcorr.config.sweeps import Sweep
 from semcorr.config.voxels import Voxel
 
 HEADER = """# Configuration
@@ -53,7 +55,8 @@ def _by_section() -> dict[str, dict[str, Any]]:
     sections = {"datasets": None, "renders": {"": Render}, "masks": None, "voxels": {"": Voxel}}
     sections |= {name: None for name in ("latents", "features", "methods", "models")}
     sections |= {name: {"": Experiment} for name in EXPERIMENT_SECTIONS}
-    sections["exports"] = {"": Exports}
+    sections |= {"exports": {"": Exports}, "sweeps": {"": Sweep}}
+    sections |= {"decodings": {"": Decoding}, "samplings": {"": Sampling}}
     found = kinds_by_section()
     return {name: kinds or found[name] for name, kinds in sections.items()}
 

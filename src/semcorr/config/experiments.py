@@ -1,4 +1,4 @@
-"""`coseg:`, `keypoints:` and `texture:` who is matched with whom, in which poses, by which methods."""
+"""`coseg:`, `keypoints:` ... who is matched with whom, in which poses, by which methods."""
 
 from typing import Annotated, Literal
 
@@ -12,12 +12,15 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Experiment(Strict):
-    """All pairs (source, target) with source != target, of one category, in every pose."""
+    """All pairs (source, target) with source != target, of one category, in every pose.
+
+    In the section `dense` only those whose dense correspondence is known.
+    """
 
     category: Text = Field(description="of the items, as `category` of items.csv says")
     poses: dict[Name, Name] = Field(min_length=1, description="pose name -> data set")
-    sources: ItemIds | Count = Field(
-        3, description="ids of the annotated shapes, or how many of the first ids (at least 1)"
+    sources: Literal["all"] | ItemIds | Count = Field(
+        3, description="ids of the annotated shapes, how many of the first ids, or all"
     )
     targets: Literal["all"] | ItemIds = Field("all", description="ids, or all of the category")
     methods: tuple[Name, ...] = Field(

@@ -8,12 +8,13 @@ from pydantic import Field, create_model, model_validator
 from semcorr.config.base import Name, Strict
 from semcorr.config.experiments import Experiment
 from semcorr.config.exports import Exports
+from semcorr.config.looks import Decoding, Sampling
 from semcorr.config.renders import Render
 from semcorr.config.sections import entry_type
 from semcorr.config.sweeps import Sweep
 from semcorr.config.voxels import Voxel
 
-EXPERIMENT_SECTIONS = ("coseg", "keypoints", "texture")
+EXPERIMENT_SECTIONS = ("coseg", "keypoints", "texture", "dense")
 KIND_SECTIONS = ("datasets", "masks", "depth", "latents", "features", "methods", "models")
 VARIANT_SECTIONS = (
     *(
@@ -28,6 +29,7 @@ VARIANT_SECTIONS = (
         "models",
     ),
 )
+LOOK_SECTIONS = ("decodings", "samplings")
 GLOBAL_KEYS = ("seed", "precision")
 
 
@@ -59,7 +61,7 @@ class _Base(Strict):
 
     @model_validator(mode="after")
     def _references_exist(self):
-        for section in VARIANT_SECTIONS:
+        for section in (*VARIANT_SECTIONS, *LOOK_SECTIONS):
             for name, entry in getattr(self, section).items():
                 for field, target, value in entry.references():
                     if target != "weights" and value not in getattr(self, target):
@@ -145,6 +147,12 @@ class _Base(Strict):
 
     @model_validator(mode="after")
     def _latents_have_the_form_that_is_read(self):
+        for name, decoding in self.decodings.items():
+            if self.latents[decoding.latent].FORM != "grid":
+                raise ValueError(
+                    f"decodings.{name}.latent: {decoding.latent!r} is no grid; name latents of kind"
+                    " trellis_ss"
+                )
         for name, feature in self.features.items():
             wanted = getattr(feature, "LATENT_FORM", None)
             if wanted and self.latents[feature.latent].FORM != wanted:
@@ -217,11 +225,11 @@ Config = create_model(
     __doc__="The validated configuration; every variant is a named entry of its section.",
     renders=_section(Render),
     voxels=_section(Voxel),
-    coseg=_section(Experiment),
-    keypoints=_section(Experiment),
-    texture=_section(Experiment),
+    **{section: _section(Experiment) for section in EXPERIMENT_SECTIONS},
     exports=(Exports, Field(Exports(), description="coloured meshes on request")),
     sweeps=_section(Sweep),
+    decodings=_section(Decoding),
+    samplings=_section(Sampling),
     **{section: _section(entry_type(section)) for section in KIND_SECTIONS},
 )
 
@@ -232,7 +240,7 @@ def check_weights(config: Config, asset_keys: Iterable[str]) -> None:
     clash = known & set(config.models)
     if clash:
         raise ValueError(f"models: {sorted(clash)} are names of assets; choose other names")
-    for section in VARIANT_SECTIONS:
+    for section in (*VARIANT_SECTIONS, *LOOK_SECTIONS):
         for name, entry in getattr(config, section).items():
             for field, target, value in entry.references():
                 if target == "weights" and value not in known and value not in config.models:

@@ -59,6 +59,8 @@ class Truth:
             sample then has the label of the nearest one, and `face_labels` are those of the faces'
             middles. None (p = 0) where parts are known by faces.
         point_labels: (p,) index into label_names of each, >= 0.
+        vertex_group: name that shapes with the same vertices in the same order share; "" = alone.
+        maps: source id -> (v,) vertex of that source for every vertex of this shape, -1 = none.
     """
 
     face_labels: Int[np.ndarray, " f"]
@@ -69,12 +71,14 @@ class Truth:
     keypoint_symmetry: Sequence[Sequence[str]] = ()
     label_points: Float[np.ndarray, "p 3"] = field(default_factory=lambda: np.zeros((0, 3)))
     point_labels: Int[np.ndarray, " p"] = field(default_factory=lambda: np.zeros(0, np.int16))
+    vertex_group: str = ""
+    maps: Mapping[str, Int[np.ndarray, " v"]] = field(default_factory=dict)
 
 
 LoadTruth = Callable[[str], Truth]
 TRUTH_RAGGED = frozenset(
     "face_labels label_names keypoints keypoint_vertices keypoint_names keypoint_symmetry"
-    " label_points point_labels".split()
+    " label_points point_labels dense map_vertices".split()
 )
 
 
@@ -89,11 +93,18 @@ def truth_to_arrays(truth: Truth) -> Arrays:
         "keypoint_symmetry": encode(truth.keypoint_symmetry),
         "label_points": np.asarray(truth.label_points, np.float64).reshape(-1, 3),
         "point_labels": np.asarray(truth.point_labels, np.int16),
+        "dense": encode({"vertex_group": truth.vertex_group, "sources": list(truth.maps)}),
+        # one map after another, each with as many rows as the shape has vertices
+        "map_vertices": np.concatenate(
+            [np.zeros(0, np.int32), *truth.maps.values()], dtype=np.int32
+        ),
     }
 
 
 def truth_from_arrays(arrays: Arrays) -> Truth:
     """Return what `truth_to_arrays` stored."""
+    dense = decode(arrays["dense"])
+    maps = np.split(arrays["map_vertices"], len(dense["sources"]) or 1)
     return Truth(
         face_labels=arrays["face_labels"].astype(np.int64),
         label_names=tuple(decode(arrays["label_names"])),
@@ -103,6 +114,8 @@ def truth_from_arrays(arrays: Arrays) -> Truth:
         keypoint_symmetry=decode(arrays["keypoint_symmetry"]),
         label_points=arrays["label_points"],
         point_labels=arrays["point_labels"].astype(np.int64),
+        vertex_group=dense["vertex_group"],
+        maps=dict(zip(dense["sources"], maps, strict=False)),
     )
 
 

@@ -1,17 +1,20 @@
 """Data sets in a folder: one item's mesh, and apart from it, its ground truth.
 
 Meshes and truth are read by different functions, so that stages that must not see the truth cannot.
-Layout (docs/datasets.md): items.csv, meshes/, labels/{id}.json, keypoints/{id}.json, symmetry.json.
+Layout (docs/datasets.md): items.csv, meshes/, labels/{id}.json, keypoints/{id}.json, symmetry.json,
+matches.json and matches/ (`dense_files`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Int16
 
+from semcorr.datasets import dense_files
 from semcorr.datasets.context import DatasetContext, LoadMesh, LoadTruth, Truth
 from semcorr.errors import ItemError
 from semcorr.geometry.formats.source import is_inside
@@ -32,7 +35,8 @@ def open_meshes(context: DatasetContext) -> LoadMesh:
 
 
 def open_truth(context: DatasetContext) -> LoadTruth:
-    """Return the function id -> ground truth; without files there are no labels, no keypoints."""
+    """Return the function id -> ground truth; without files there is none."""
+    dense = _dense_truth(context)
 
     def load(item_id: str) -> Truth:
         arrays = context.meshes.read(item_id)
@@ -45,9 +49,26 @@ def open_truth(context: DatasetContext) -> LoadTruth:
             parts["keypoint_names"], parts["keypoints"], parts["keypoint_vertices"] = found
             # only shapes with keypoints need it: a broken file is the reason of their rows
             parts["keypoint_symmetry"] = read_symmetry(context.root)
-        return Truth(**parts)
+        return Truth(**parts, **dense(item_id, len(mesh.vertices)))
 
     return load
+
+
+def _dense_truth(context: DatasetContext) -> Callable[[str, int], dict]:
+    """Return the function (id, number of its vertices) -> `vertex_group` and `maps` of its truth."""
+    root = Path(context.root)
+    files = dense_files.map_files(root, context.members)
+    groups = lru_cache(1)(lambda: dense_files.read_groups(_in_set(root, dense_files.SHARED)))
+
+    def read(item_id: str, vertices: int) -> dict:
+        maps = {
+            source: dense_files.read_map(_in_set(root, name), vertices)
+            for (source, target), name in files.items()
+            if target == item_id
+        }
+        return {"vertex_group": groups().get(item_id, ""), "maps": maps}
+
+    return read
 
 
 def read_item_mesh(
@@ -169,9 +190,7 @@ def read_symmetry(root: str | Path) -> list[list[str]]:
     Raises:
         ItemError: malformed, or a link that leaves the folder (status `outside`).
     """
-    path = Path(root) / "symmetry.json"
-    if not is_inside(path, Path(root)):
-        raise ItemError("symmetry.json: leaves the folder of the data set", "outside")
+    path = _in_set(Path(root), "symmetry.json")
     groups = (_load(path) or {}).get("keypoints", [])
     whole = isinstance(groups, list) and all(
         isinstance(group, list) and all(isinstance(name, str) for name in group) for group in groups
@@ -181,10 +200,15 @@ def read_symmetry(root: str | Path) -> list[list[str]]:
     return groups
 
 
-def _inside(root: Path, name: str) -> Path:
+def _in_set(root: Path, name: str) -> Path:
     path = root / name
     if not is_inside(path, root):
         raise ItemError(f"{name}: leaves the folder of the data set", "outside")
+    return path
+
+
+def _inside(root: Path, name: str) -> Path:
+    path = _in_set(root, name)
     if not path.is_file():
         raise ItemError(f"{name}: the file is missing", "missing")
     return path

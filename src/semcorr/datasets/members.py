@@ -9,7 +9,7 @@ import csv
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -18,8 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from semcorr.datasets import dense_files
 from semcorr.datasets.object_list import examine, read_rows
-from semcorr.errors import UserError
+from semcorr.errors import ItemError, UserError
 from semcorr.geometry.formats.references import referenced_files
 
 FORBIDDEN_IN_NAMES = "{}\n\r\t\0"
@@ -79,9 +80,7 @@ def read_members(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[s
         return _procedural(entry["category"], entry["seed"], entry["count"])
     if own := _items_module(entry["kind"]):
         return own.read_members(entry)
-    if entry["kind"] == "objaverse":
-        return _objects(entry["list"])
-    return _folder(root_of(entry), entry["items"])
+    return _listed(entry)
 
 
 def base_entry(datasets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
@@ -148,21 +147,60 @@ def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 
 def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
-    """Return the label, keypoint and symmetry files of members that are there."""
+    """Return the files of labels, keypoints, symmetry and dense maps of members that are there."""
     key = "root" if "root" in entry else "truth"
     if not entry.get(key):
         return []
     if own := _items_module(entry["kind"]):
         return own.truth_files(entry, members)
-    return truth_below(root_of(entry, key), members)
+    return truth_below(root_of(entry, key), members, _listed(entry))
 
 
-def truth_below(root: str, members: list[Member]) -> list[str]:
-    """Return the label, keypoint and symmetry files of members that are there in a folder."""
-    names = [
-        f"{folder}/{m.id}.json" for m in members if m.status == "ok" for folder in TRUTH_FOLDERS
-    ]
+def truth_below(root: str, members: list[Member], listed: Collection[str]) -> list[str]:
+    """Return the files of members that are there in a folder; `listed` are the ids of the whole set."""
+    ids = [m.id for m in members if m.status == "ok"]
+    names = [f"{folder}/{item_id}.json" for item_id in ids for folder in TRUTH_FOLDERS]
+    names += dense_files.truth_names(root, listed, ids)
     return _inside(root, [*names, "symmetry.json"])
+
+
+def known_pairs(
+    datasets: Mapping[str, Mapping[str, Any]],
+    name: str,
+    sources: Collection[str],
+    targets: Collection[str],
+) -> list[tuple[str, str]]:
+    """Return all (source, target), sorted, of a data set whose dense correspondence is known.
+
+    Raises:
+        UserError: the file that says so is malformed.
+    """
+    entry = base_entry(datasets, name)
+    if entry["kind"] == "procedural":
+        # here, because the grammars are more than planning imports otherwise
+        from semcorr.datasets.procedural import vertex_group
+
+        groups = {i: vertex_group(i) or i for i in {*sources, *targets}}
+        return dense_files.known_pairs(groups, (), sources, targets)
+    key = "root" if "root" in entry else "truth"
+    if not entry.get(key) or _items_module(entry["kind"]):
+        return []
+    root = root_of(entry, key)
+    groups: dict[str, str] = {}
+    try:
+        for path in _inside(root, [dense_files.SHARED]):
+            groups = dense_files.read_groups(path)
+    except ItemError as error:
+        raise UserError(f"{root}: {error.reason}") from None
+    maps = dense_files.map_files(root, _listed(entry))
+    return dense_files.known_pairs(groups, maps, sources, targets)
+
+
+def _listed(entry: Mapping[str, Any]) -> dict[str, Member]:
+    """Return the members, by id, of a folder set or of a list of objects."""
+    if entry["kind"] == "objaverse":
+        return _objects(entry["list"])
+    return _folder(root_of(entry), entry["items"])
 
 
 def _inside(root: str, names: list[str]) -> list[str]:

@@ -38,7 +38,7 @@ def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
     """Return the label, keypoint and symmetry files of usable members that are there."""
-    return truth_below(expanded(entry["truth"]), members)
+    return truth_below(expanded(entry["truth"]), members, read_members(entry))
 
 
 @lru_cache(maxsize=32)

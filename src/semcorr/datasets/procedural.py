@@ -6,13 +6,13 @@ A category is a module of `semcorr.datasets.shapes` that has a constant CATEGORY
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from semcorr.datasets import shapes
 from semcorr.datasets.context import DatasetContext, LoadMesh, LoadTruth, Truth
-from semcorr.datasets.members import procedural_id
 from semcorr.datasets.shapes.category import Category, SymmetryOrbits
 from semcorr.errors import UserError
 from semcorr.geometry.mesh import Mesh
@@ -87,42 +87,18 @@ def generate(category: str, seed: int, index: int) -> ProceduralShape:
     )  # fmt: skip
 
 
-def shared_topology(category: str, family: int, count: int) -> list[list[str]]:
-    """Groups of item ids whose shapes have the same vertices and faces, in different poses.
+def vertex_group(item_id: str) -> str:
+    """Name of the individual that a shape shows; "" where every shape is an individual of its own.
 
-    What matches.json of a folder set says with the key of this name: vertex i of one shape of a
-    group is vertex i of any other of it.
-
-    Args:
-        category: one with poses; for all others the list is empty.
-        family: seed of the data set's entry.
-        count: number of shapes 0..count-1 in the data set.
-    """
-    poses = load_category(category).poses
-    groups = [
-        [procedural_id(category, family, i) for i in range(start, min(start + poses, count))]
-        for start in range(0, count, poses)
-    ]
-    return [group for group in groups if len(group) > 1]
-
-
-def dense_map(target_id: str, source_id: str, vertices: int) -> Int[np.ndarray, " v"] | None:
-    """Vertex of the source for every vertex of the target; None where nothing is known.
+    Shapes with the same name have the same vertices and faces in the same order: vertex i of one is
+    vertex i of any other.
 
     Args:
-        target_id, source_id: ids of procedural shapes (`members.procedural_id`).
-        vertices: of the target; two poses of one individual have equally many.
-
-    Returns:
-        (v,) int32 `target_to_source`: 0..v-1 for two shapes of one individual.
+        item_id: of a procedural shape (`members.procedural_id`).
     """
-    target, source = (item_id.rsplit("_", 2) for item_id in (target_id, source_id))
-    if target[:2] != source[:2]:
-        return None
-    poses = load_category(target[0]).poses
-    if int(target[2]) // poses != int(source[2]) // poses:
-        return None
-    return np.arange(vertices, dtype=np.int32)
+    family, number = item_id.rsplit("_", 1)
+    poses = load_category(family.rsplit("_", 1)[0]).poses
+    return f"{family}_{int(number) // poses}" if poses > 1 else ""
 
 
 def open_meshes(context: DatasetContext) -> LoadMesh:
@@ -142,6 +118,7 @@ def open_truth(context: DatasetContext) -> LoadTruth:
             keypoints=shape.keypoints,
             keypoint_vertices=shape.keypoint_vertices,
             keypoint_symmetry=shape.symmetry.keypoints,
+            vertex_group=vertex_group(item_id),
         )
 
     return load
@@ -152,6 +129,7 @@ def _of_item(context: DatasetContext, item_id: str) -> ProceduralShape:
     return generate(context.cfg["category"], context.cfg["seed"], int(item_id.rsplit("_", 1)[1]))
 
 
+@cache
 def load_category(category: str) -> Category:
     """The grammar of a category.
 

@@ -22,19 +22,26 @@ def open_network(
 
     Args:
         expect: class name, e.g. "SparseStructureFlowModel".
-        manifest: small JSON of the weights.
+        manifest: small JSON of the weights; the decoder lies beside the encoder of its training.
         upstream: device, precision, attention, seed.
         untrained: same class and sizes, seeded random weights instead.
         blocks: of a flow network, only the first ones.
     """
     torch.set_num_threads(upstream.threads)
     files = weight_files(manifest)
-    name, args = files.description.get("name"), files.description.get("args", {})
-    if name != expect:
-        raise UserError(f"{manifest}: holds a {name}, a {expect} is needed")
+    parts = [files.description | {"file": files.path.name}, *files.description.get("others", [])]
+    part = next((p for p in parts if p.get("name") == expect), None)
+    if part is None:
+        raise UserError(f"{manifest}: holds a {parts[0].get('name')}, a {expect} is needed")
+    args, path = part.get("args", {}), files.path.with_name(part["file"])
     device = device_of(upstream.device)
     if untrained:
         seed = seed_of(upstream.seed, "untrained", expect)
-        return untrained_network(name, args, seed).to(device)
+        return untrained_network(expect, args, seed).to(device)
+    if not path.is_file():
+        raise UserError(
+            f"{manifest}: the {expect} of its training, {path.name}, was not shipped; name a model"
+            " that you train, or trellis_ss_dec"
+        )
     placement = Placement(device, TYPES[upstream.precision], upstream.attention)
-    return network_from(name, args, files.path, blocks, placement)
+    return network_from(expect, args, path, blocks, placement)

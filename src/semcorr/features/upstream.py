@@ -11,7 +11,7 @@ class Upstream:
     """Readers of the chunk's meshes and of the stores that the variant's entry names.
 
     Attributes:
-        meshes: always there.
+        meshes: always there for latents and features.
         renders, masks, depth, voxels, latents: where the entry (or what it rests on) refers to them.
         weights: field of the entry -> small JSON of the weights.
         seed: global seed.
@@ -21,7 +21,7 @@ class Upstream:
         threads: cores to use.
     """
 
-    meshes: ChunkReader
+    meshes: ChunkReader | None = None
     renders: ChunkReader | None = None
     masks: ChunkReader | None = None
     depth: ChunkReader | None = None

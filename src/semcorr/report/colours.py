@@ -12,6 +12,7 @@ from semcorr.transfer.colours import label_palette, transfer_colours
 
 # HNSR section 6.1: the label palette of the published figures
 LABEL_PALETTE = np.rint(255 * label_palette(9)).astype(np.uint8)
+FAR = 0.25  # longest sides: where colours of distances end
 NO_MATCH = np.array((158, 158, 162), dtype=np.uint8)  # unmatched, unlabelled, no confidence
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow (unreadable on white), reordered;
@@ -97,6 +98,11 @@ def confidence_colours(
     steps = np.linspace(0.0, 1.0, len(_VIRIDIS))
     colours = np.stack([np.interp(unit, steps, channel) for channel in _VIRIDIS.T], axis=1)
     return np.where(known[:, None], np.rint(colours), NO_MATCH).astype(np.uint8)
+
+
+def distance_colours(distance: Float[np.ndarray, " n"]) -> UInt8[np.ndarray, "n 3"]:
+    """Bright where nothing is off, darkest from `FAR` longest sides on; grey where not finite."""
+    return confidence_colours(-np.asarray(distance, np.float64), -FAR, 0.0)
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:

@@ -45,19 +45,27 @@ class Score:
     interval: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True)
+class CurveText:
+    """Names of both axes of accuracy curves; tables quote `marks`, which are drawn as hairlines."""
+
+    distance: str = "distance"
+    found: str = "found"
+    marks: tuple[float, ...] = (0.05, 0.1)
+
+
 def accuracy_curves(
     panels: Mapping[str, Mapping[str, Series]],
+    text: CurveText = CurveText(),
     *,
-    marks: tuple[float, ...] = (0.05, 0.1),
     names: Mapping[str, str] = NO_NAMES,
     kind: str = "png",
 ) -> bytes:
-    """Keypoint accuracy over the distance that counts as a hit.
+    """Accuracy over the distance that counts as a hit.
 
     Args:
-        panels: pose -> method -> accuracy in 0..1 over thresholds (fractions of the longest side),
-            NaN where nothing could be scored.
-        marks: thresholds that tables quote; drawn as hairlines.
+        panels: pose -> method -> accuracy in 0..1 over thresholds, NaN where nothing could be scored.
+        text: names of the axes and marks.
         names: method -> label.
         kind: png or svg.
     """
@@ -67,16 +75,16 @@ def accuracy_curves(
         figure = new_figure(0.6 + 4.2 * len(panels), 3.2)
         grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
         for axes, (title, lines) in zip(grid, panels.items(), strict=True):
-            for mark in marks:
+            for mark in text.marks:
                 axes.axvline(mark, color=FAINT, linewidth=0.8, zorder=0)
             for method, line in lines.items():
                 style = (0, (4, 2)) if method in BASELINE_COLOURS else "solid"
                 axes.plot(line.x, line.y, color=colours[method], linestyle=style)
             axes.set(title=title, ylim=(0.0, 1.0), xlim=(0.0, max(s.x[-1] for s in lines.values())))
-            axes.set_xlabel("distance to the true keypoint / longest side")
+            axes.set_xlabel(text.distance)
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.grid(axis="y", color=FAINT, linewidth=0.5)
-        grid[0].set_ylabel("keypoints found")
+        grid[0].set_ylabel(text.found)
         figure.draw_without_rendering()
         for axes, lines in zip(grid, panels.values(), strict=True):
             ends = {name: float(s.y[-1]) for name, s in lines.items() if np.isfinite(s.y[-1])}

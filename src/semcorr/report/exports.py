@@ -4,8 +4,6 @@ Own writers, because general libraries merge, reorder or date what they write: h
 give the same bytes. Positions stay in the frame of the caller (for `pair`: the frame of the file).
 """
 
-import json
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from semcorr.errors import UserError
 from semcorr.report.colours import linear_light
-
-_GLB_HEADER = struct.Struct("<III")
-_CHUNK_HEADER = struct.Struct("<II")
-_ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
-_UNSIGNED_INT, _FLOAT = 5125, 5126
+from semcorr.report.glb import mesh_glb
 
 
 def write_mesh(
@@ -74,70 +68,8 @@ def glb_bytes(
     offset = np.zeros(3)
     if not _fits_float32(vertices):
         offset = (vertices.min(axis=0) + vertices.max(axis=0)) / 2.0
-    parts = [
-        (vertices - offset).astype("<f4"),
-        _linear_rgba(colours).astype("<f4"),
-        faces.astype("<u4"),
-    ]
-    return pack_glb(_gltf(parts, offset), b"".join(part.tobytes() for part in parts))
-
-
-def pack_glb(document: dict, body: bytes) -> bytes:
-    """The container of glTF 2.0: a header, the JSON, and the buffer, each a multiple of 4 bytes."""
-    text = json.dumps(document, separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % 4)
-    body += b"\0" * (-len(body) % 4)
-    total = _GLB_HEADER.size + 2 * _CHUNK_HEADER.size + len(text) + len(body)
-    return b"".join(
-        [
-            _GLB_HEADER.pack(0x46546C67, 2, total),  # "glTF"
-            _CHUNK_HEADER.pack(len(text), 0x4E4F534A),  # "JSON"
-            text,
-            _CHUNK_HEADER.pack(len(body), 0x004E4942),  # "BIN"
-            body,
-        ]
-    )
-
-
-def _gltf(parts: list[np.ndarray], offset: Float[np.ndarray, "3"]) -> dict:
-    """The JSON of one mesh whose buffer holds positions, colours and indices, in this order."""
-    positions, colours, faces = parts
-    views, start = [], 0
-    for part, target in zip(
-        parts, (_ARRAY_BUFFER, _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER), strict=True
-    ):
-        views.append(
-            {"buffer": 0, "byteOffset": start, "byteLength": part.nbytes, "target": target}
-        )
-        start += part.nbytes
-    accessors = [
-        {
-            "bufferView": 0,
-            "componentType": _FLOAT,
-            "count": len(positions),
-            "type": "VEC3",
-            "min": positions.min(axis=0).tolist(),
-            "max": positions.max(axis=0).tolist(),
-        },
-        {"bufferView": 1, "componentType": _FLOAT, "count": len(colours), "type": "VEC4"},
-        {"bufferView": 2, "componentType": _UNSIGNED_INT, "count": faces.size, "type": "SCALAR"},
-    ]
-    node = {"mesh": 0}
-    if offset.any():
-        node["translation"] = offset.tolist()
-    primitive = {"attributes": {"POSITION": 0, "COLOR_0": 1}, "indices": 2, "material": 0}
-    surface = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
-    return {
-        "asset": {"version": "2.0", "generator": "semcorr"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [node],
-        "meshes": [{"primitives": [primitive]}],
-        "materials": [{"pbrMetallicRoughness": surface, "doubleSided": True}],
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [{"byteLength": start}],
-    }
+    attributes = {"POSITION": vertices - offset, "COLOR_0": _linear_rgba(colours)}
+    return mesh_glb(attributes, faces, translation=offset)
 
 
 def _checked(vertices, faces, colours):

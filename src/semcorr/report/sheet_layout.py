@@ -53,7 +53,7 @@ def sheet(
 
     Args:
         text: words above.
-        header: the sources.
+        header: the sources; may be empty.
         columns: titles of the rows' cells.
         rows: one a target.
         legend: (colour, name) beside the sources.
@@ -64,7 +64,7 @@ def sheet(
     name_width = max([70, *names, *(text_width(row.note, 11) for row in rows)])
     left = MARGIN + min(name_width, 190) + GAP
     head = MARGIN + 30 + (24 if text.subtitle else 0) + 10
-    sources_end = head + high + CAPTION + GAP
+    sources_end = head + (high + CAPTION + GAP if header or legend else 0)
     titles_end = sources_end + 54
     header_width = len(header) * (wide + GAP) + _legend_width(legend)
     width = left + max(len(columns) * (wide + GAP), header_width) - GAP + MARGIN
@@ -73,8 +73,9 @@ def sheet(
     page.text((MARGIN, MARGIN), text.title, 20, bold=True, width=width - 2 * MARGIN)
     if text.subtitle:
         page.text((MARGIN, MARGIN + 30), text.subtitle, 13, colour=SOFT, width=width - 2 * MARGIN)
-    word = "Source" if len(header) == 1 else "Sources"
-    page.text((MARGIN, head + high // 2), word, 13, bold=True, anchor="lm")
+    if header:
+        word = "Source" if len(header) == 1 else "Sources"
+        page.text((MARGIN, head + high // 2), word, 13, bold=True, anchor="lm")
     for i, cell in enumerate(header):
         _place(page, (left + i * (wide + GAP), head), (wide, high), cell)
     _legend(page, (left + len(header) * (wide + GAP) + GAP, head + high // 2), legend)

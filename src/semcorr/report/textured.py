@@ -3,11 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from semcorr.report.exports import pack_glb
+from semcorr.report.glb import mesh_glb
 from semcorr.report.picture import png_bytes
-
-_ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
-_UNSIGNED_INT, _FLOAT = 5125, 5126
 
 
 def textured_glb_bytes(
@@ -38,54 +35,8 @@ def textured_glb_bytes(
     rows = np.empty(len(uvs), dtype=[("vertex", "<i8"), ("u", "<f4"), ("v", "<f4")])
     rows["vertex"], rows["u"], rows["v"] = faces.ravel(), uvs[:, 0], uvs[:, 1]
     split, corners = np.unique(rows, return_inverse=True)
-    parts = [
-        vertices[split["vertex"]].astype("<f4"),
-        np.stack([split["u"], np.float32(1.0) - split["v"]], axis=1).astype("<f4"),
-        corners.reshape(-1, 3).astype("<u4"),
-    ]
-    png = png_bytes(picture)
-    return pack_glb(_document(parts, len(png)), b"".join(part.tobytes() for part in parts) + png)
-
-
-def _document(parts: list[np.ndarray], png_size: int) -> dict:
-    """The JSON of one mesh whose buffer holds positions, coordinates, indices and the picture."""
-    positions, uvs, faces = parts
-    views, start = [], 0
-    targets = (_ARRAY_BUFFER, _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER)
-    for part, target in zip(parts, targets, strict=True):
-        views.append(
-            {"buffer": 0, "byteOffset": start, "byteLength": part.nbytes, "target": target}
-        )
-        start += part.nbytes
-    views.append({"buffer": 0, "byteOffset": start, "byteLength": png_size})
-    accessors = [
-        {
-            "bufferView": 0,
-            "componentType": _FLOAT,
-            "count": len(positions),
-            "type": "VEC3",
-            "min": positions.min(axis=0).tolist(),
-            "max": positions.max(axis=0).tolist(),
-        },
-        {"bufferView": 1, "componentType": _FLOAT, "count": len(uvs), "type": "VEC2"},
-        {"bufferView": 2, "componentType": _UNSIGNED_INT, "count": faces.size, "type": "SCALAR"},
-    ]
-    surface = {
-        "baseColorTexture": {"index": 0},
-        "metallicFactor": 0.0,
-        "roughnessFactor": 1.0,
+    attributes = {
+        "POSITION": vertices[split["vertex"]],
+        "TEXCOORD_0": np.stack([split["u"], np.float32(1.0) - split["v"]], axis=1),
     }
-    primitive = {"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2, "material": 0}
-    return {
-        "asset": {"version": "2.0", "generator": "semcorr"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [primitive]}],
-        "materials": [{"pbrMetallicRoughness": surface, "doubleSided": True}],
-        "textures": [{"source": 0}],
-        "images": [{"bufferView": 3, "mimeType": "image/png"}],
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [{"byteLength": start + png_size + -(start + png_size) % 4}],
-    }
+    return mesh_glb(attributes, corners.reshape(-1, 3), png=png_bytes(picture))

@@ -1,25 +1,28 @@
-"""Stage `chart`: scores of an experiment as a picture; for keypoints, the accuracy curves as well."""
+"""Stage `chart`: scores of an experiment as a picture; of distances, the accuracy curves as well."""
 
 import json
 
 import numpy as np
 
-from semcorr.report.curves import Score, Series, accuracy_curves, score_table
+from semcorr.evaluation.measures import MEASURES
+from semcorr.report.curves import CurveText, Score, Series, accuracy_curves, score_table
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
-# task -> key of its summaries, name, end of the scale
-MEASURES = {
-    "coseg": ("mean_iou", "part mean IoU", 1.0),
-    "keypoints": ("acc_010", "keypoints within 0.1", 1.0),
-    "texture": ("psnr", "PSNR of the round trip in dB", 40.0),
+# Tasks with accuracy curves: what the axes are, and the distances that tables quote
+CURVES = {
+    "keypoints": CurveText("distance to the true keypoint / longest side", "keypoints found"),
+    "dense": CurveText(
+        "distance to the true place / largest distance", "vertices found", (0.01, 0.05, 0.1)
+    ),
 }
 
 
 def main(job: StageJob) -> None:
-    """Write the charts named in the outputs: `scores`, and `curves` for keypoints."""
+    """Write the charts named in the outputs: `scores`, and `curves` where there are any."""
     table = json.loads(job.input("table").read_text())
-    key, name, most = MEASURES[job.wildcards["task"]]
+    task = job.wildcards["task"]
+    key, name, most = MEASURES[task]
     scores = {
         method: {
             pose: None if s[key] is None else Score(s[key], tuple(s["ci95"]))
@@ -29,7 +32,7 @@ def main(job: StageJob) -> None:
     }
     write_bytes(job.outputs["scores"], score_table(scores, measure=name, most=most))
     if "curves" in job.outputs:
-        write_bytes(job.outputs["curves"], accuracy_curves(_curves(table)))
+        write_bytes(job.outputs["curves"], accuracy_curves(_curves(table), CURVES[task]))
 
 
 def _curves(table: dict) -> dict[str, dict[str, Series]]:

@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from semcorr.report.colours import (
+    FAR,
     carried_colours,
     confidence_colours,
     confidence_range,
+    distance_colours,
     label_colours,
     position_colours,
 )
@@ -22,9 +24,6 @@ from semcorr.transfer.colours import spatial_rainbow
 from semcorr.transfer.cycle import cycle_distance
 from semcorr.transfer.labels import transfer_labels
 from semcorr.transfer.texture import Follow
-
-# Way there and back that ends this far from its start (longest side 1) has the darkest colour
-CYCLE_SCALE = 0.25
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,8 @@ class Colourings:
             arrays["target_to_source"],
             arrays["source_to_target"],
         )
-        facts = {"low": -CYCLE_SCALE, "high": 0.0}
-        yield Shown("cycle", target, confidence_colours(-distance, -CYCLE_SCALE, 0.0), facts=facts)
+        facts = {"low": -FAR, "high": 0.0}
+        yield Shown("cycle", target, distance_colours(distance), facts=facts)
 
     def texture(self, source: str, target: str, arrays: Arrays) -> Iterator[Shown]:
         """Texture of the source, where it has one, along the map."""

@@ -5,35 +5,37 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from semcorr.config.load import entry_of
 from semcorr.datasets.context import encode
-from semcorr.errors import ItemError, UserError
+from semcorr.errors import UserError
 from semcorr.features.arrays import SITES, array_for
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
 from semcorr.seeds import seed_of
 from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import pair_id
+from semcorr.stages.pose_pairs import by_id, find_item, pair_id
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 
+# In memory at once; features of a shape are tens of megabytes
+SOURCES_KEPT = 64
 RAGGED = frozenset({"target_to_source", "source_to_target", "confidence", "info"})
 
 
 def main(job: StageJob) -> None:
     """Write matches/{method}/{experiment}/{pose}/{chunk}: one item per pair, on sites."""
     cfg = dict(job.cfg)
-    sources = cfg.pop("sources")
+    pairs = {pair_id(s, t): (s, t) for s, t in _pairs(cfg, job.ids)}
     options = entry_of("methods", cfg)
     match = import_module(f"semcorr.matching.{options.matcher}").match
     array = array_for(options)
-    load_source = lru_cache(len(sources))(ShapeLoader(job, "source", array).load)
+    load_source = lru_cache(SOURCES_KEPT)(ShapeLoader(job, "source", array).load)
     load_target = lru_cache(1)(ShapeLoader(job, "target", array).load)
-    pairs = {pair_id(s, t): (s, t) for t in job.ids for s in sources if s != t}
 
     def compute(item_id: str) -> Arrays:
         source, target = pairs[item_id]
@@ -58,6 +60,14 @@ def main(job: StageJob) -> None:
         lambda missing: simple(compute),
         unit="pair",
     )
+
+
+def _pairs(cfg: dict[str, Any], targets: Iterable[str]) -> list[tuple[str, str]]:
+    """Take (source, target) of all pairs out of the options: listed ones, or all with the sources."""
+    if "pairs" in cfg:
+        return [(source, target) for source, target in cfg.pop("pairs")]
+    sources = cfg.pop("sources")
+    return [(s, t) for t in targets for s in sources if s != t]
 
 
 @contextmanager
@@ -86,36 +96,29 @@ class ShapeLoader:
 
     def load(self, item_id: str) -> Shape:
         """Return the shape; raise ItemError (upstream_failed) when a part of it is missing."""
-        sites = sites_of(_read(self._meshes, item_id, SITE_ARRAYS))
+        sites = sites_of(find_item(self._meshes, item_id, SITE_ARRAYS))
         rest = {}
         if self._array:
-            values = _read(self._features, item_id, (self._array,))[self._array]
+            values = find_item(self._features, item_id, (self._array,))[self._array]
             # grids of many poses stay as they are stored: matchers widen those that they compare
             rest |= (
                 {SITES: values.astype(np.float32)} if self._array == SITES else {"grids": values}
             )
         if "grids" in rest:
-            voxels = _read(self._voxels, item_id)
+            voxels = find_item(self._voxels, item_id)
             rest["voxels"] = tuple(split_yaws(voxels))
             rest["turned_from_world"] = voxels["turned_from_world"]
             rest["voxel_resolution"] = _resolution(self._voxels)
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 
 
-def _resolution(readers: Iterable[ChunkReader]) -> int:
-    return next(iter(readers)).attributes["cfg"]["resolution"]
+def _resolution(readers: dict[str, ChunkReader]) -> int:
+    return next(iter(readers.values())).attributes["cfg"]["resolution"]
 
 
-def _readers(job: StageJob, name: str) -> list[ChunkReader]:
+def _readers(job: StageJob, name: str) -> dict[str, ChunkReader]:
     paths: list[Path] = job.inputs.get(name, [])
-    return [ChunkReader(path) for path in paths]
-
-
-def _read(readers: list[ChunkReader], item_id: str, names=None) -> Arrays:
-    for reader in readers:
-        if item_id in reader.manifest.by_id:
-            return reader.read(item_id, names)
-    raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")
+    return by_id([ChunkReader(path) for path in paths])
 
 
 if __name__ == "__main__":

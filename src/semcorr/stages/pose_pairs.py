@@ -1,6 +1,6 @@
 """All pairs of one pose with what scoring and pictures need of them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +105,10 @@ class PosePairs:
             if only is None or (source, target) in only:
                 yield source, target, reader.read(row.id) if row.status == "ok" else None
 
+    def map_of(self, source: str, target: str) -> Arrays | None:
+        """Return the map arrays of one pair, None when it has no map."""
+        return next((arrays for *_, arrays in self.pairs([(source, target)])), None)
+
     def lost(self, needs_truth: bool = True) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.
 
@@ -128,12 +132,12 @@ class PosePairs:
     def sites(self, item_id: str) -> Sites:
         """Return the sites of a shape."""
         if item_id not in self._sites:
-            self._sites[item_id] = sites_of(_find(self._mesh_readers, item_id, SITE_ARRAYS))
+            self._sites[item_id] = sites_of(find_item(self._mesh_readers, item_id, SITE_ARRAYS))
         return self._sites[item_id]
 
     def mesh(self, item_id: str) -> Mesh:
         """Return the mesh of a shape with its appearance; not kept, textures are large."""
-        return from_arrays(_find(self._mesh_readers, item_id))
+        return from_arrays(find_item(self._mesh_readers, item_id))
 
     def truth_failure(self, item_id: str) -> str | None:
         """Return `status: reason` of a shape whose ground truth failed; None when it was read."""
@@ -144,11 +148,11 @@ class PosePairs:
 
     @cached_property
     def _mesh_readers(self) -> dict[str, ChunkReader]:
-        return _by_id(self.meshes)
+        return by_id(self.meshes)
 
     @cached_property
     def _truth_readers(self) -> dict[str, ChunkReader]:
-        return _by_id(self.truth)
+        return by_id(self.truth)
 
     @cached_property
     def _truth_rows(self) -> dict[str, Row]:
@@ -158,18 +162,20 @@ class PosePairs:
         """Return the ground truth of a shape; None when it could not be read."""
         if item_id not in self._truth:
             try:
-                self._truth[item_id] = truth_from_arrays(_find(self._truth_readers, item_id))
+                self._truth[item_id] = truth_from_arrays(find_item(self._truth_readers, item_id))
             except ItemError:
                 self._truth[item_id] = None
         return self._truth[item_id]
 
 
-def _by_id(readers: list[ChunkReader]) -> dict[str, ChunkReader]:
+def by_id(readers: list[ChunkReader]) -> dict[str, ChunkReader]:
+    """Return the chunk that holds each item."""
     # one look-up an item: a walk over all chunks for each is quadratic in the size of the set
     return {row.id: reader for reader in readers for row in reader.manifest.rows}
 
 
-def _find(readers: dict[str, ChunkReader], item_id: str, names=None) -> Arrays:
+def find_item(readers: Mapping[str, ChunkReader], item_id: str, names=None) -> Arrays:
+    """Read an item from the chunk that holds it; ItemError (upstream_failed) where none does."""
     if item_id not in readers:
         raise ItemError(f"{item_id} is in none of the chunks", "upstream_failed")
     return readers[item_id].read(item_id, names)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from semcorr.config.root import EXPERIMENT_SECTIONS
 from semcorr.store.chunk import retry_failed
 from semcorr.store.files import read_json
 from semcorr.store.manifest import read_manifest
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 SECTIONS = "raw meshes truth renders masks depth voxels latents features matches".split()
 # Folders of results that name their inputs: scores and tables by task, coloured meshes
-RESULTS = "coseg keypoints texture exports".split()
+RESULTS = (*EXPERIMENT_SECTIONS, "exports")
 
 
 def run(results: Path) -> int:

@@ -18,6 +18,7 @@ from semcorr.report.contact_sheet import (
     part_sheet,
 )
 from semcorr.report.picture import png_bytes
+from semcorr.stages.dense_sheet import dense_sheet
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.stages.score_coseg import labelled_pairs, part_names
@@ -51,11 +52,13 @@ class Sheet:
 
 
 def main(job: StageJob) -> None:
-    """Write the sheets named in the outputs: `maps`, `parts` where parts are known, `textures`."""
+    """Write the sheets named in the outputs: `maps`, and by task `parts`, `textures` or `errors`."""
     sheet = _open(job)
     write_bytes(job.outputs["maps"], png_bytes(_map_sheet(sheet)))
     if "textures" in job.outputs:
         write_bytes(job.outputs["textures"], png_bytes(texture_sheet(sheet, CELL)))
+    if "errors" in job.outputs:
+        write_bytes(job.outputs["errors"], png_bytes(dense_sheet(sheet, CELL)))
     if "parts" in job.outputs:
         write_bytes(job.outputs["parts"], png_bytes(_part_sheet(sheet)))
 
@@ -133,9 +136,7 @@ def _map_sheet(sheet: Sheet) -> np.ndarray:
     for source, target in sheet.shown:
         predictions = {}
         for method, pairs in sheet.methods.items():
-            for _, _, arrays in pairs.pairs([(source, target)]):
-                if arrays is None:
-                    continue
+            if (arrays := pairs.map_of(source, target)) is not None:
                 samples = arrays["target_to_source"][pairs.sites(target).num_vertices :]
                 predictions[method] = Prediction(sources.index(source), target_to_source=samples)
         targets.append(_sheet_target(sheet, target, predictions))

@@ -5,18 +5,17 @@ import json
 import sys
 from pathlib import Path
 
+from semcorr.evaluation.measures import MEASURES
 from semcorr.evaluation.tables import render
 from semcorr.stages.costs import by_stage, read_costs, write_costs
-
-MEASURES = {"coseg": "mean_iou", "keypoints": "acc_010", "texture": "psnr"}
 
 
 def lines(results: Path) -> list[str]:
     """Return what the summary prints."""
     found = []
-    for task in MEASURES:
+    for task, measure in MEASURES.items():
         for path in sorted((results / task).glob("*.json")):
-            found += [f"{path}", render(json.loads(path.read_text()), MEASURES[task]), ""]
+            found += [f"{path}", render(json.loads(path.read_text()), measure.key), ""]
     pictures = sorted((results / "figures").rglob("*.png"))
     if pictures:
         found += ["pictures:", *(f"  {path}" for path in pictures), ""]

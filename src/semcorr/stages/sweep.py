@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from semcorr.evaluation.measures import MEASURES
 from semcorr.report.heat_map import Panel, heat_maps
-from semcorr.stages.chart import MEASURES
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
@@ -43,7 +43,7 @@ def main(job: StageJob) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink, compression="zstd")
     write_bytes(job.outputs["table"], sink.getvalue().to_pybytes())
-    measure = MEASURES[cfg["task"]][1]
+    measure = MEASURES[cfg["task"]].name
     title = f"{name}: {measure} in {cfg['experiment']}"
     write_bytes(job.outputs["picture"], heat_maps(panels_of(rows), title))
 
@@ -52,7 +52,7 @@ def rows_of(
     sweep: str, cfg: dict[str, Any], cell: dict[str, Any], poses: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Return one row a pose of one setting."""
-    key, *_ = MEASURES[cfg["task"]]
+    key = MEASURES[cfg["task"]].key
     setting = {field: cell[field] for field in ("method", "timestep", "noise", "layer")}
     rows = []
     for pose, summary in poses.items():

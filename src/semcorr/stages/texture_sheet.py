@@ -47,7 +47,7 @@ def _cells(methods: Mapping[str, PosePairs], source: str, target: str, look: Loo
     paint, surface = Paint(mesh), None
     cells = []
     for maps in methods.values():
-        (arrays,) = [arrays for _, _, arrays in maps.pairs([(source, target)])] or [None]
+        arrays = maps.map_of(source, target)
         if arrays is None:
             cells.append(Cell(None, "no result"))
             continue

@@ -6,6 +6,7 @@ import re
 import harness
 import pytest
 import small
+import small_mirror
 from cluster_runs import ClusterWork, environment_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -36,7 +37,7 @@ def config():
 @pytest.fixture
 def works(tmp_path, slurm):
     """Two checkouts with the same configuration: one for the cluster, one for this machine alone."""
-    mirror = small.write_mirror(tmp_path / "mirror")
+    mirror = small_mirror.write_mirror(tmp_path / "mirror")
     made = {}
     for name in ("cluster", "local"):
         root = harness.copy_repository(tmp_path / name / "checkout")

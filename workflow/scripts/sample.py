@@ -1,0 +1,9 @@
+from typing import TYPE_CHECKING
+
+from semcorr.stages.job import run_rule
+from semcorr.stages.sample import main
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run_rule(snakemake, main)
