@@ -350,6 +350,8 @@ class Plan:
         for task, name, entry in self._experiments():
             folder = f"results/figures/{task}/{name}"
             found += [f"{folder}/{pose}_maps.png" for pose in entry.poses]
+            if task == "coseg" and entry.votes:
+                found += [f"{folder}/{pose}_votes.png" for pose in entry.poses]
             if task == "texture":
                 found += [f"{folder}/{pose}_textures.png" for pose in entry.poses]
             found.append(f"{folder}/scores.png")

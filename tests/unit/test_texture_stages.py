@@ -60,7 +60,8 @@ class TexturedChain(Chain):
     def sheets(self):
         inputs = self.plan.sheet_inputs("texture", "blocks", "aligned")
         names = ("maps", "textures")
-        sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, {}))
+        cfg = self.plan.experiment_cfg("blocks")
+        sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, cfg))
         return {n: np.asarray(Image.open(f"results/{n}.png").convert("RGB")) for n in names}
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, create_model, model_validator
 
 from semcorr.config.base import Name, Strict
-from semcorr.config.experiments import Experiment
+from semcorr.config.experiments import Cosegmentation, Experiment
 from semcorr.config.exports import Exports
 from semcorr.config.renders import Render
 from semcorr.config.sections import entry_type
@@ -209,7 +209,7 @@ Config = create_model(
     __doc__="The validated configuration; every variant is a named entry of its section.",
     renders=_section(Render),
     voxels=_section(Voxel),
-    coseg=_section(Experiment),
+    coseg=_section(Cosegmentation),
     keypoints=_section(Experiment),
     texture=_section(Experiment),
     exports=(Exports, Field(Exports(), description="coloured meshes on request")),

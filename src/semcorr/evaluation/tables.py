@@ -86,11 +86,13 @@ def to_json(document: Mapping[str, Any]) -> str:
 def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
     """Return a table of one measure: rows methods, columns poses, the best of a column marked `*`.
 
+    Where sources vote, every method has a row of each number of voters besides.
+
     Args:
         document: of an experiment.
         measure: a number of every summary, such as `mean_iou` or `acc_010`.
     """
-    methods = document["methods"]
+    methods = with_votes(document["methods"])
     poses = list(dict.fromkeys(pose for summary in methods.values() for pose in summary))
     best = {
         pose: max(
@@ -103,6 +105,22 @@ def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
         cells = [_cell(summary, pose, measure, best[pose]) for pose in poses]
         rows.append([name, *cells])
     return _text(rows)
+
+
+def with_votes(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return {row: {pose: summary}}: each method, and below it what its sources vote for."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, poses in methods.items():
+        rows[name] = dict(poses)
+        for pose, summary in poses.items():
+            for voters, voted in summary.get("votes", {}).items():
+                rows.setdefault(vote_row(name, voters), {})[pose] = voted
+    return rows
+
+
+def vote_row(method: str, voters: int | str) -> str:
+    """Return the name of a row: `guided, 3 vote`."""
+    return f"{method}, {voters} vote"
 
 
 def _has(summary: Mapping[str, Any], pose: str, measure: str) -> bool:

@@ -50,13 +50,13 @@ class Prediction:
     """What one method says about one target.
 
     Attributes:
-        source: index into the sheet's sources.
+        source: index into the sheet's sources, or those of all sources that voted.
         target_to_source: (n,) source site of each target site, -1 = none (`correspondence_sheet`).
         labels: (n,) part of each target site, -1 = none (`part_sheet`).
         score: value in 0..1 for the caption, e.g. the mean IoU; None leaves it out.
     """
 
-    source: int = 0
+    source: int | tuple[int, ...] = 0
     target_to_source: Int[np.ndarray, " n"] | None = None
     labels: Int[np.ndarray, " n"] | None = None
     score: float | None = None
@@ -162,10 +162,10 @@ def _parts_of(source: SheetSource, size: int) -> UInt8[np.ndarray, "s s 4"]:
 
 
 def _origin(target: SheetTarget, sources: Sequence[SheetSource]) -> str:
-    """Names of the sources that a row's predictions come from; empty if there is only one."""
-    if len(sources) == 1:
+    """Names of the sources that a row's predictions come from; empty if that is all of them."""
+    used = sorted({i for shown in target.predictions.values() for i in np.ravel(shown.source)})
+    if len(used) == len(sources):
         return ""
-    used = sorted({shown.source for shown in target.predictions.values()})
     return "from " + ", ".join(sources[i].name for i in used) if used else ""
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from semcorr.evaluation.tables import with_votes
 from semcorr.report.curves import Score, Series, accuracy_curves, score_table
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
@@ -25,7 +26,7 @@ def main(job: StageJob) -> None:
             pose: None if s[key] is None else Score(s[key], tuple(s["ci95"]))
             for pose, s in poses.items()
         }
-        for method, poses in table["methods"].items()
+        for method, poses in with_votes(table["methods"]).items()
     }
     write_bytes(job.outputs["scores"], score_table(scores, measure=name, most=most))
     if "curves" in job.outputs:

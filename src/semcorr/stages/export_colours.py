@@ -14,9 +14,9 @@ from semcorr.report.colours import (
     label_colours,
     position_colours,
 )
+from semcorr.stages.coseg_labels import part_names, shape_labels
 from semcorr.stages.export_textures import Textures, itself
 from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.score_coseg import part_names, shape_labels
 from semcorr.store.items import Arrays
 from semcorr.transfer.colours import spatial_rainbow
 from semcorr.transfer.cycle import cycle_distance

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,18 @@ class PosePairs:
         for source, target, reader, row in self.rows():
             if only is None or (source, target) in only:
                 yield source, target, reader.read(row.id) if row.status == "ok" else None
+
+    def by_target(self) -> Iterator[tuple[str, Iterator[tuple[str, Arrays | None]]]]:
+        """Yield (target, iterator of (source, map arrays or None)), both sorted; read as they come."""
+        rows = sorted(self.rows(), key=lambda f: (f[1], f[0]))
+        for target, group in groupby(rows, key=lambda f: f[1]):
+            yield (
+                target,
+                (
+                    (source, reader.read(row.id) if row.status == "ok" else None)
+                    for source, _, reader, row in group
+                ),
+            )
 
     def lost(self, needs_truth: bool = True) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.
