@@ -107,7 +107,7 @@ class Chain:
         """Draw all pictures of the experiment; return them by name."""
         inputs = self.plan.sheet_inputs(self.task, "blocks", "aligned")
         names = ["maps", "parts"] if self.task == "coseg" else ["maps"]
-        cfg = self.plan.experiment_cfg("blocks")
+        cfg = self.plan.sheet_cfg("blocks")
         names += ["votes"] if cfg.get("votes") else []
         sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, cfg))
         charts = ["scores"] if self.task == "coseg" else ["scores", "curves"]

@@ -15,6 +15,8 @@ from semcorr.stages.coseg_votes import score_votes
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.transfer.voting import vote_labels
 
+NEARLY_ALL = 0.9  # IoU of equal blocks: samples beside an edge land beyond it
+
 
 def plain_votes(labels, confidence):
     """Count the votes of one element after the other."""
@@ -129,16 +131,18 @@ def test_two_that_are_right_outvote_one_that_is_wrong(work):
     chain = chain_of_three(work, votes=[2, "all"], targets=["d"])
     chain.write("labels", "b", LABELS | {"faces": [1, 0, 1, 1, 0, 0]})
     summary = chain.maps().scores()
-    right, wrong = 1.0, 0.0
-    # equal blocks: every map is perfect, all confidences are equal
-    assert summary["mean_iou"] == pytest.approx((2 * right + wrong) / 3, abs=1e-6)
+    # equal blocks: maps are perfect but for samples beside an edge
+    assert summary["mean_iou"] == pytest.approx(2 / 3, abs=0.03)
     assert list(summary["votes"]) == ["2", "all"]
     everyone = summary["votes"]["all"]
-    assert everyone["targets"] == [{"sources": ["a", "b", "c"], "target": "d", "mean_iou": right}]
-    assert everyone["ci95"] == [1.0, 1.0] and everyone["coverage"] == 1.0
+    (row,) = everyone["targets"]
+    assert (row["sources"], row["target"]) == (["a", "b", "c"], "d")
+    assert row["mean_iou"] == everyone["mean_iou"] == everyone["ci95"][0] > NEARLY_ALL
+    assert everyone["coverage"] == 1.0
     of_two = {tuple(r["sources"]): r["mean_iou"] for r in summary["votes"]["2"]["targets"]}
-    # a draw goes to the first of the group
-    assert of_two == {("a", "b"): right, ("b", "c"): wrong, ("c", "a"): right}
+    assert of_two.keys() == {("a", "b"), ("b", "c"), ("c", "a")}
+    # a and c agree; b against one other is a matter of confidence
+    assert of_two["c", "a"] > NEARLY_ALL > max(of_two["a", "b"], of_two["b", "c"])
 
 
 def test_a_part_counts_that_any_voter_has(work):
@@ -148,7 +152,9 @@ def test_a_part_counts_that_any_voter_has(work):
     summary = chain.maps().scores()
     assert summary["coverage"] == round(4 / 6, 6)
     assert summary["votes"]["all"]["coverage"] == 1.0
-    assert summary["votes"]["all"]["parts"] == {"back": 1.0, "seat": 1.0}
+    parts = summary["votes"]["all"]["parts"]
+    # c alone knows the back: a and b abstain there
+    assert parts.keys() == {"back", "seat"} and min(parts.values()) > NEARLY_ALL
 
 
 def test_sources_without_labels_or_maps_do_not_vote(work):
@@ -157,9 +163,8 @@ def test_sources_without_labels_or_maps_do_not_vote(work):
     (chain.root / "b.obj").write_text("")
     summary = chain.maps().scores(min_coverage=0.3)
     # a cannot vote at all, b is lost: c decides alone
-    assert summary["votes"]["all"]["targets"] == [
-        {"sources": ["b", "c"], "target": "d", "mean_iou": 1.0}
-    ]
+    (row,) = summary["votes"]["all"]["targets"]
+    assert row["sources"] == ["b", "c"] and row["mean_iou"] > NEARLY_ALL
 
 
 @pytest.mark.parametrize("lost", ["d", ("a", "b", "c")])
@@ -204,7 +209,7 @@ def test_without_votes_nothing_of_them_is_there(work):
     inputs = chain.plan.sheet_inputs("coseg", "blocks", "aligned")
     from semcorr.stages import sheets
 
-    job = chain._job(inputs, {"votes": "results/votes.png"}, chain.plan.experiment_cfg("blocks"))
+    job = chain._job(inputs, {"votes": "results/votes.png"}, chain.plan.sheet_cfg("blocks"))
     with pytest.raises(UserError, match="coseg.blocks: no `votes` to draw"):
         sheets.main(job)
     assert not any("votes" in path for path in chain.plan.figures())

@@ -44,6 +44,11 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("models", "backbone"): "dinov2_vits14",
     ("coseg", "poses"): {"aligned": "chairs"},
     ("coseg", "targets"): ["chair_9_00002", "chair_9_00003"],
+    ("coseg", "source_poses"): {"aligned": "extra", "turned": "extra"},
+    ("coseg", "part_names"): {"leg": "seat"},
+    ("coseg", "votes"): [2, "all"],
+    ("keypoints", "source_category"): "table",
+    ("texture", "source_category"): "table",
     ("keypoints", "category"): "table",
     ("keypoints", "poses"): {"aligned": "pack", "once_more": "pack"},
     ("keypoints", "sources"): ["a"],
@@ -59,6 +64,12 @@ FIXED: dict[tuple[str, str], str] = {
         "datasets",
         "category",
     ): "one of procedural shapes; of a ShapeNet set, experiments choose by it",
+    (
+        "coseg",
+        "source_category",
+    ): "as `category`, and tested with the sources of the two other tasks",
+    ("keypoints", "source_poses"): "the sources are ids of one set; tested with `coseg`",
+    ("texture", "source_poses"): "the same",
     ("coseg", "category"): "a data set has one category here: test_an_empty_category_is_refused",
 }
 

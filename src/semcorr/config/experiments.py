@@ -13,10 +13,18 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Experiment(Strict):
-    """All pairs (source, target) with source != target, of one category, in every pose."""
+    """All pairs (source, target) with source != target, in every pose."""
 
     category: Text = Field(description="of the items, as `category` of items.csv says")
     poses: dict[Name, Name] = Field(min_length=1, description="pose name -> data set")
+    source_category: Text | None = Field(
+        None, description="of the sources, where it is another than that of the targets"
+    )
+    source_poses: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="pose name -> data set of the sources, where it is another than that of the"
+        " targets; all poses, or none",
+    )
     sources: ItemIds | Count = Field(
         3, description="ids of the annotated shapes, or how many of the first ids (at least 1)"
     )
@@ -24,11 +32,34 @@ class Experiment(Strict):
     methods: tuple[Name, ...] = Field(
         min_length=1, description="columns of the table, in this order"
     )
+    colours: Literal["positions", "rainbow"] = Field(
+        "positions", description="of the sheets of maps: vivid, or the published rainbow"
+    )
+
+    @model_validator(mode="after")
+    def _sources_have_the_poses(self):
+        if self.source_poses and self.source_poses.keys() != self.poses.keys():
+            raise ValueError(
+                f"source_poses: {', '.join(self.source_poses)}; `poses` has {', '.join(self.poses)}"
+            )
+        return self
+
+    def source_dataset(self, pose: str) -> str:
+        """Return the data set of the sources of a pose."""
+        return self.source_poses.get(pose, self.poses[pose])
+
+    def datasets(self) -> set[str]:
+        """Return all data sets that sources or targets come from."""
+        return {*self.poses.values(), *self.source_poses.values()}
 
 
 class Cosegmentation(Experiment):
     """Parts carried from each source alone, and from several that vote."""
 
+    part_names: dict[Text, Text] = Field(
+        default_factory=dict,
+        description="part name in the data -> name that it goes by here; several may become one",
+    )
     votes: tuple[Voters, ...] = Field(
         (),
         description="how many sources vote together, a row of the table each (at least 2, or all)",

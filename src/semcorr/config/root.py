@@ -80,6 +80,7 @@ class _Base(Strict):
                 for kind, used, there in (
                     ("methods", experiment.methods, self.methods),
                     ("poses", experiment.poses.values(), self.datasets),
+                    ("source_poses", experiment.source_poses.values(), self.datasets),
                 ):
                     for value in used:
                         if value not in there:

@@ -1,7 +1,7 @@
 """All pairs of one pose with what scoring and pictures need of them."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -71,18 +71,27 @@ class PosePairs:
     Attributes:
         matches: one reader per chunk of targets.
         meshes, truth: one reader per chunk of sources and targets.
+        part_names: part name in the data -> name that it goes by here.
     """
 
     matches: list[ChunkReader]
     meshes: list[ChunkReader]
     truth: list[ChunkReader]
+    part_names: Mapping[str, str] = field(default_factory=dict)
     _sites: dict[str, Sites] = field(default_factory=dict)
     _truth: dict[str, Truth | None] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, matches: list[Path], meshes: list[Path], truth: list[Path]) -> "PosePairs":
+    def open(
+        cls,
+        matches: list[Path],
+        meshes: list[Path],
+        truth: list[Path],
+        part_names: Mapping[str, str] | None = None,
+    ) -> "PosePairs":
         """Open readers for lists of manifests."""
-        return cls(*([ChunkReader(p) for p in paths] for paths in (matches, meshes, truth)))
+        readers = ([ChunkReader(p) for p in paths] for paths in (matches, meshes, truth))
+        return cls(*readers, part_names or {})
 
     def rows(self) -> list[tuple[str, str, ChunkReader, Row]]:
         """Return (source, target, reader, manifest row) of all pairs, sorted; nothing is read."""
@@ -160,10 +169,15 @@ class PosePairs:
         return {row.id: row for reader in self.truth for row in reader.manifest.rows}
 
     def truth_of(self, item_id: str) -> Truth | None:
-        """Return the ground truth of a shape; None when it could not be read."""
+        """Return the ground truth of a shape; None when it could not be read.
+
+        Parts have the names of `part_names`; names may repeat.
+        """
         if item_id not in self._truth:
             try:
-                self._truth[item_id] = truth_from_arrays(_find(self.truth, item_id))
+                truth = truth_from_arrays(_find(self.truth, item_id))
+                names = tuple(self.part_names.get(name, name) for name in truth.label_names)
+                self._truth[item_id] = replace(truth, label_names=names)
             except ItemError:
                 self._truth[item_id] = None
         return self._truth[item_id]

@@ -1,13 +1,14 @@
 """Stage `sheets`: contact sheets of one pose of an experiment, all methods side by side."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from semcorr.errors import UserError
 from semcorr.evaluation.segmentation import score_pair
+from semcorr.report.colours import position_colours, rainbow_colours
 from semcorr.report.contact_sheet import Prediction, SheetText, correspondence_sheet, part_sheet
 from semcorr.report.picture import png_bytes
 from semcorr.stages.coseg_labels import labelled_pairs, part_names
@@ -20,6 +21,7 @@ from semcorr.store.files import write_bytes
 
 ROWS = 6
 CELL = 150
+COLOURS = {"positions": position_colours, "rainbow": rainbow_colours}
 
 
 def main(job: StageJob) -> None:
@@ -29,24 +31,20 @@ def main(job: StageJob) -> None:
     for; `textures`: the sources' textures.
     """
     sheet = _open(job)
-    draw = {"maps": _map_sheet, "parts": _part_sheet, "votes": _votes(job)}
-    draw["textures"] = lambda sheet: texture_sheet(sheet, CELL)
     for name, path in job.outputs.items():
-        write_bytes(path, png_bytes(draw[name](sheet)))
+        write_bytes(path, png_bytes(DRAW[name](sheet, job)))
 
 
-def _votes(job: StageJob) -> Callable[[Sheet], np.ndarray]:
-    def draw(sheet: Sheet) -> np.ndarray:
-        if not job.cfg["votes"]:
-            raise UserError(f"coseg.{job.wildcards['experiment']}: no `votes` to draw")
-        return vote_sheet(sheet, job.cfg["votes"], CELL)
-
-    return draw
+def _vote_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
+    if not job.cfg["votes"]:
+        raise UserError(f"coseg.{job.wildcards['experiment']}: no `votes` to draw")
+    return vote_sheet(sheet, job.cfg["votes"], CELL)
 
 
 def _open(job: StageJob) -> Sheet:
     table = json.loads(job.input("table").read_text())
     shared = {n: job.inputs[n] for n in ("meshes", "truth")}
+    shared["part_names"] = job.cfg.get("part_names")
     methods = {
         m: PosePairs.open(matches=job.inputs[f"{m}_matches"], **shared) for m in table["methods"]
     }
@@ -71,7 +69,7 @@ def _choose(methods: Iterable[PosePairs]) -> list[tuple[str, str]]:
     return rows
 
 
-def _map_sheet(sheet: Sheet) -> np.ndarray:
+def _map_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
     sources = sources_of_rows(sheet)
     targets = []
     for source, target in sheet.shown:
@@ -84,11 +82,16 @@ def _map_sheet(sheet: Sheet) -> np.ndarray:
                 predictions[method] = Prediction(sources.index(source), target_to_source=samples)
         targets.append(sheet_target(sheet, target, predictions))
     return correspondence_sheet(
-        sheet.text, sheet_sources(sheet, sources), targets, list(sheet.methods), CELL
+        sheet.text,
+        sheet_sources(sheet, sources),
+        targets,
+        list(sheet.methods),
+        CELL,
+        COLOURS[job.cfg["colours"]],
     )
 
 
-def _part_sheet(sheet: Sheet) -> np.ndarray:
+def _part_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
     sources = sources_of_rows(sheet)
     scored = {m: _scored(pairs, sheet.shown) for m, pairs in sheet.methods.items()}
     targets = []
@@ -112,6 +115,13 @@ def _scored(pairs: PosePairs, shown: list[tuple[str, str]]) -> dict[tuple[str, s
             found[pair.source, pair.target] = (pair.predicted, score_pair(pair).mean_iou)
     return found
 
+
+DRAW = {
+    "maps": _map_sheet,
+    "parts": _part_sheet,
+    "votes": _vote_sheet,
+    "textures": lambda sheet, job: texture_sheet(sheet, CELL),
+}
 
 if __name__ == "__main__":
     run_alone(main, main.__doc__)
