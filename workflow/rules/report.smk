@@ -54,22 +54,6 @@ use rule part_sheets as map_sheets with:
         task="keypoints",
 
 
-use rule part_sheets as vote_sheets with:
-    output:
-        votes=report(
-            "results/figures/{task}/{experiment}/{pose}_votes.png",
-            caption="../report/votes.rst",
-            category="Pictures",
-            labels={"experiment": "{experiment}", "pose": "{pose}", "what": "votes"},
-        ),
-    log:
-        "results/logs/figures/{task}/{experiment}/{pose}_votes.log",
-    benchmark:
-        "results/costs/figures/{task}/{experiment}/{pose}/votes.tsv"
-    message:
-        "contact sheet of votes in {wildcards.experiment}, {wildcards.pose}"
-
-
 rule score_chart:
     input:
         table="results/coseg/{experiment}.json",

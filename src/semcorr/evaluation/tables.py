@@ -95,7 +95,7 @@ def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
         document: of an experiment.
         measure: a number of every summary, such as `mean_iou` or `acc_010`.
     """
-    methods = with_votes(document["methods"])
+    methods = {row: poses for row, (_, poses) in with_votes(document["methods"]).items()}
     poses = list(dict.fromkeys(pose for summary in methods.values() for pose in summary))
     best = {
         pose: max(
@@ -110,20 +110,17 @@ def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
     return _text(rows)
 
 
-def with_votes(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return {row: {pose: summary}}: each method, and below it what its sources vote for."""
-    rows: dict[str, dict[str, Any]] = {}
+def with_votes(
+    methods: Mapping[str, Mapping[str, Any]],
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return {row: (method, {pose: summary})}: each method, below it what its sources vote for."""
+    rows: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, poses in methods.items():
-        rows[name] = dict(poses)
+        rows[name] = (name, dict(poses))
         for pose, summary in poses.items():
             for voters, voted in summary.get("votes", {}).items():
-                rows.setdefault(vote_row(name, voters), {})[pose] = voted
+                rows.setdefault(f"{name}, {voters} vote", (name, {}))[1][pose] = voted
     return rows
-
-
-def vote_row(method: str, voters: int | str) -> str:
-    """Return the name of a row: `guided, 3 vote`."""
-    return f"{method}, {voters} vote"
 
 
 def _has(summary: Mapping[str, Any], pose: str, measure: str) -> bool:

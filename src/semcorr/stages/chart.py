@@ -21,14 +21,17 @@ def main(job: StageJob) -> None:
     """Write the charts named in the outputs: `scores`, and `curves` for keypoints."""
     table = json.loads(job.input("table").read_text())
     key, name, most = MEASURES[job.wildcards["task"]]
+    rows = with_votes(table["methods"])
     scores = {
-        method: {
+        row: {
             pose: None if s[key] is None else Score(s[key], tuple(s["ci95"]))
             for pose, s in poses.items()
         }
-        for method, poses in with_votes(table["methods"]).items()
+        for row, (_, poses) in rows.items()
     }
-    write_bytes(job.outputs["scores"], score_table(scores, measure=name, most=most))
+    like = {row: method for row, (method, _) in rows.items() if row != method}
+    picture = score_table(scores, measure=name, most=most, like=like)
+    write_bytes(job.outputs["scores"], picture)
     if "curves" in job.outputs:
         write_bytes(job.outputs["curves"], accuracy_curves(_curves(table)))
 
