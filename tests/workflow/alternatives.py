@@ -42,6 +42,7 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("models", "categories"): ["chair", "chair"],
     ("models", "channels"): [8, 8],
     ("models", "backbone"): "dinov2_vits14",
+    ("models", "datasets"): ["chairs"],
     ("coseg", "poses"): {"aligned": "chairs"},
     ("coseg", "targets"): ["chair_9_00002", "chair_9_00003"],
     ("coseg", "source_poses"): {"aligned": "extra", "turned": "extra"},
