@@ -90,6 +90,14 @@ def test_parts_of_one_name_are_scored(work):
     assert [LABELS["faces"][i] for i in (0, 2, 3)] == [0, 0, 0]
 
 
+def test_names_that_no_part_has_are_told(work, caplog):
+    Across(work, part_names={"body": "back", "tial": "back"}).maps().scores()
+    (said, *_) = [r.getMessage() for r in caplog.records if "part_names" in r.getMessage()]
+    assert said == (
+        "part_names: no part is called tial; there are: back, body, left_leg, right_leg, seat"
+    )
+
+
 def test_a_part_that_only_one_side_has_lowers_coverage(work):
     summary = Across(work, part_names={"body": "back"}).maps().scores()
     assert summary["coverage"] == 0.5 and list(summary["parts"]) == ["back"]

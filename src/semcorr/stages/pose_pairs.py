@@ -72,12 +72,14 @@ class PosePairs:
         matches: one reader per chunk of targets.
         meshes, truth: one reader per chunk of sources and targets.
         part_names: part name in the data -> name that it goes by here.
+        names_in_data: part names in the data of all shapes whose truth was read so far.
     """
 
     matches: list[ChunkReader]
     meshes: list[ChunkReader]
     truth: list[ChunkReader]
     part_names: Mapping[str, str] = field(default_factory=dict)
+    names_in_data: set[str] = field(default_factory=set)
     _sites: dict[str, Sites] = field(default_factory=dict)
     _truth: dict[str, Truth | None] = field(default_factory=dict)
 
@@ -176,6 +178,7 @@ class PosePairs:
         if item_id not in self._truth:
             try:
                 truth = truth_from_arrays(_find(self.truth, item_id))
+                self.names_in_data.update(truth.label_names)
                 names = tuple(self.part_names.get(name, name) for name in truth.label_names)
                 self._truth[item_id] = replace(truth, label_names=names)
             except ItemError:

@@ -1,5 +1,6 @@
 """Scoring of co-segmentation: part labels carried from the source to the target's samples."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from semcorr.stages.coseg_labels import labelled_pairs, part_names, shape_labels
 from semcorr.stages.coseg_votes import score_votes
 from semcorr.stages.pose_pairs import PosePairs
 
+log = logging.getLogger(__name__)
+
 
 def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of one method and pose in coseg/{experiment}.json.
@@ -20,11 +23,19 @@ def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
     the entry has the same numbers for that many sources at once.
     """
     names, seed = part_names(pairs), _seed(cfg)
+    _warn_of_unknown(pairs)
     scores = [score_pair(pair) for pair in labelled_pairs(pairs)]
     summary = summarise([*scores, *lost_scores(pairs, names)], names, seed)
     if cfg["votes"]:
         summary["votes"] = score_votes(pairs, names, cfg["votes"], seed)
     return summary
+
+
+def _warn_of_unknown(pairs: PosePairs) -> None:
+    """Say which keys of `part_names` no shape of the pose has: they may be misspelt."""
+    if unknown := sorted(pairs.part_names.keys() - pairs.names_in_data):
+        there = ", ".join(sorted(pairs.names_in_data)) or "none"
+        log.warning("part_names: no part is called %s; there are: %s", ", ".join(unknown), there)
 
 
 def lost_scores(pairs: PosePairs, names: list[str]) -> Iterator[PairScore]:
