@@ -16,6 +16,7 @@ from semcorr.config.experiments import Experiment
 from semcorr.config.load import canonical, dump, rule_cfg
 from semcorr.config.root import EXPERIMENT_SECTIONS, LOOK_SECTIONS, Config
 from semcorr.config.sections import PACKAGES
+from semcorr.datasets import attribution
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
 from semcorr.fingerprint import fingerprint
@@ -23,7 +24,8 @@ from semcorr.fingerprint import fingerprint
 CHUNK_SECTIONS = ("renders", "masks", "depth", "voxels", "latents", "features")
 # Which columns of items.csv a stage reads: only these are in its `members`
 COLUMNS = {
-    "raw": ("path", "sha256", "licence", "author", "title", "page"),
+    "raw": ("path", "sha256", *attribution.COLUMNS),
+    "export": attribution.COLUMNS,
     "meshes": ("file", "up", "front"),
     "index": ("category",),
 }
@@ -172,7 +174,7 @@ class Plan:
 
     def downloads(self) -> list[str]:
         """Return the manifests of all chunks of downloaded sets that an experiment uses."""
-        used = {d for _, _, entry in self._experiments() for d in entry.poses.values()}
+        used = {d for _, _, entry in self._experiments() for d in entry.datasets()}
         bases = {getattr(self.config.datasets[name], "from_", name) for name in used}
         names = [n for n in sorted(bases) if self.config.datasets[n].DOWNLOADED]
         return [manifest("raw", None, n, c) for n in names for c in self.chunks(n)]
@@ -201,8 +203,8 @@ class Plan:
 
     def match_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
         """Return {input name: manifests} of a match: the targets' chunk and those of its sources."""
-        dataset = self.pose(experiment, pose)
-        source_chunks = self._source_chunks(experiment, dataset, chunk)
+        of_sources, dataset = self._sides(experiment, pose)
+        source_chunks = self._source_chunks(experiment, pose, chunk)
         entry = self.entry("methods", method)
         sections = [("meshes", None), *sorted(set(self.behind(entry)))]
         read = ("meshes", "features", *(("voxels",) if entry.FEATURE_FORM == "grid" else ()))
@@ -211,16 +213,16 @@ class Plan:
             if section in read:
                 found[f"target_{section}"] = manifest(section, name, dataset, chunk)
                 found[f"source_{section}"] = [
-                    manifest(section, name, dataset, c) for c in source_chunks
+                    manifest(section, name, of_sources, c) for c in source_chunks
                 ]
         return found
 
-    def _source_chunks(self, experiment: str, dataset: str, chunk: str) -> list[int]:
+    def _source_chunks(self, experiment: str, pose: str, chunk: str) -> list[int]:
         """Return the chunks of all sources with which targets of a chunk are matched."""
         if self.experiment(experiment)[0] != "dense":
-            return list(self._buckets(experiment, dataset, 0))
-        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
-        pairs = self._known_pairs(experiment, dataset).get(int(chunk), [])
+            return list(self._buckets(experiment, pose, 0))
+        count = item_lists.base_entry(self.datasets, self.pose(experiment, pose))["chunks"]
+        pairs = self._known_pairs(experiment, pose).get(int(chunk), [])
         return sorted({item_lists.chunk_of(source, count) for source, _ in pairs})
 
     def train_inputs(self, model: str) -> dict[str, Any]:
@@ -260,30 +262,31 @@ class Plan:
             raise UserError(f"{experiment} has no pose {pose!r}; there are: {', '.join(poses)}")
         return poses[pose]
 
-    def sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
-        """Return ids of sources and targets of an experiment in one data set.
+    def sources_and_targets(self, experiment: str, pose: str) -> tuple[list[str], list[str]]:
+        """Return ids of sources and targets of an experiment in one pose.
 
         Raises:
-            UserError: an id is not in the data set, or the category is empty.
+            UserError: an id is not in its data set or in both, or a category is empty.
         """
         return self._once(
-            ("sides", experiment, dataset), lambda: self._sources_and_targets(experiment, dataset)
+            ("sides", experiment, pose), lambda: self._sources_and_targets(experiment, pose)
         )
 
-    def _sources_and_targets(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+    def _sources_and_targets(self, experiment: str, pose: str) -> tuple[list[str], list[str]]:
         if self.experiment(experiment)[0] != "dense":
-            return self._named_sides(experiment, dataset)
-        by_chunk = self._known_pairs(experiment, dataset).values()
+            return self._named_sides(experiment, pose)
+        by_chunk = self._known_pairs(experiment, pose).values()
         return tuple(
             sorted({pair[side] for pairs in by_chunk for pair in pairs}) for side in (0, 1)
         )
 
-    def _known_pairs(self, experiment: str, dataset: str) -> dict[int, list[list[str]]]:
+    def _known_pairs(self, experiment: str, pose: str) -> dict[int, list[list[str]]]:
         """Return {chunk of the target: [source, target]} of a dense experiment."""
 
         def sort() -> dict[int, list[list[str]]]:
+            dataset = self.pose(experiment, pose)
             count = item_lists.base_entry(self.datasets, dataset)["chunks"]
-            sides = self._named_sides(experiment, dataset)
+            sides = self._named_sides(experiment, pose)
             found: dict[int, list[list[str]]] = {}
             for source, target in item_lists.known_pairs(self.datasets, dataset, *sides):
                 found.setdefault(item_lists.chunk_of(target, count), []).append([source, target])
@@ -294,57 +297,82 @@ class Plan:
                 )
             return found
 
-        return self._once(("pairs", experiment, dataset), sort)
+        return self._once(("pairs", experiment, pose), sort)
 
-    def _named_sides(self, experiment: str, dataset: str) -> tuple[list[str], list[str]]:
+    def _named_sides(self, experiment: str, pose: str) -> tuple[list[str], list[str]]:
         """Return sources and targets as the experiment names them."""
         _, entry = self.experiment(experiment)
-        members = item_lists.read_members(self.datasets, dataset)
-        ids = [m.id for m in members.values() if m.category == entry.category]
-        if not ids:
-            raise UserError(f"{experiment}: no item of {dataset} has category {entry.category!r}")
-        sources = ids[: entry.sources] if isinstance(entry.sources, int) else entry.sources
-        sources = ids if sources == "all" else list(sources)
-        targets = ids if entry.targets == "all" else list(entry.targets)
-        for item_id in [*sources, *targets]:
-            if item_id not in members:
-                raise UserError(f"{experiment}: no item {item_id!r} in data set {dataset}")
+        theirs, ours = self._sides(experiment, pose)
+        category = entry.source_category or entry.category
+        sources = self._chosen(experiment, theirs, category, entry.sources)
+        targets = self._chosen(experiment, ours, entry.category, entry.targets)
+        if ours != theirs:
+            # maps and scores know shapes by their ids alone
+            shared = {i for i in sources if i in item_lists.read_members(self.datasets, ours)}
+            shared |= {i for i in targets if i in item_lists.read_members(self.datasets, theirs)}
+            if shared:
+                raise UserError(
+                    f"{experiment}: {min(shared)!r} is an id in {theirs} and in {ours}: sources of"
+                    " another set need other ids"
+                )
         return sources, targets
 
-    def _buckets(self, experiment: str, dataset: str, side: int) -> dict[int, set[str]]:
+    def _chosen(
+        self, experiment: str, dataset: str, category: str, which: int | str | tuple[str, ...]
+    ) -> list[str]:
+        """Return `which` of the items of a category: ids, how many of the first ids, or "all"."""
+        members = item_lists.read_members(self.datasets, dataset)
+        ids = [m.id for m in members.values() if m.category == category]
+        if not ids:
+            raise UserError(f"{experiment}: no item of {dataset} has category {category!r}")
+        if which == "all":
+            return ids
+        if isinstance(which, int):
+            return ids[:which]
+        for item_id in which:
+            if item_id not in members:
+                raise UserError(f"{experiment}: no item {item_id!r} in data set {dataset}")
+        return list(which)
+
+    def _buckets(self, experiment: str, pose: str, side: int) -> dict[int, set[str]]:
         """Return {chunk: ids} of the sources (0) or targets (1) of an experiment."""
 
         def sort() -> dict[int, set[str]]:
+            dataset = self._sides(experiment, pose)[side]
             count = item_lists.base_entry(self.datasets, dataset)["chunks"]
             found: dict[int, set[str]] = {}
-            for item_id in self.sources_and_targets(experiment, dataset)[side]:
+            for item_id in self.sources_and_targets(experiment, pose)[side]:
                 found.setdefault(item_lists.chunk_of(item_id, count), set()).add(item_id)
             return dict(sorted(found.items()))
 
-        return self._once(("buckets", experiment, dataset, side), sort)
+        return self._once(("buckets", experiment, pose, side), sort)
+
+    def _sides(self, experiment: str, pose: str) -> tuple[str, str]:
+        """Return the data sets of sources and of targets."""
+        target = self.pose(experiment, pose)
+        return self.experiment(experiment)[1].source_dataset(pose), target
 
     def match_cfg(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
         """Return the `cfg` of a match: the method's options and the sources, or the pairs by name."""
-        dataset = self.pose(experiment, pose)
         cfg = self.cfg("methods", method)
         if self.experiment(experiment)[0] == "dense":
-            return cfg | {"pairs": self._known_pairs(experiment, dataset).get(int(chunk), [])}
-        return cfg | {"sources": self.sources_and_targets(experiment, dataset)[0]}
+            return cfg | {"pairs": self._known_pairs(experiment, pose).get(int(chunk), [])}
+        return cfg | {"sources": self.sources_and_targets(experiment, pose)[0]}
 
     def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
         """Return the targets in a chunk, as `members`."""
         dataset = self.pose(experiment, pose)
-        wanted = self._buckets(experiment, dataset, 1).get(int(chunk), set())
+        wanted = self._buckets(experiment, pose, 1).get(int(chunk), set())
         return [row for row in self.members("matches", dataset, chunk) if row[0] in wanted]
 
     def target_chunks(self, experiment: str, pose: str) -> list[int]:
         """Return the chunks that hold a target."""
-        return list(self._buckets(experiment, self.pose(experiment, pose), 1))
+        return list(self._buckets(experiment, pose, 1))
 
-    def experiment_chunks(self, experiment: str, pose: str) -> list[int]:
-        """Return the chunks that hold a source or a target."""
-        dataset = self.pose(experiment, pose)
-        return sorted({c for side in (0, 1) for c in self._buckets(experiment, dataset, side)})
+    def experiment_chunks(self, experiment: str, pose: str) -> list[tuple[str, int]]:
+        """Return (data set, chunk) of all chunks that hold a source or a target."""
+        sides = self._sides(experiment, pose)
+        return sorted({(sides[n], c) for n in (0, 1) for c in self._buckets(experiment, pose, n)})
 
     def evaluate_inputs(self, experiment: str, method: str) -> dict[str, list[str]]:
         """Return {input name: manifests} of the scores of one method, per pose."""
@@ -356,7 +384,6 @@ class Plan:
 
     def pose_inputs(self, method: str, experiment: str, pose: str) -> dict[str, list[str]]:
         """Return {input name: manifests} of all maps of a method in one pose, and of their shapes."""
-        dataset = self.pose(experiment, pose)
         chunks = self.experiment_chunks(experiment, pose)
         found = {
             "matches": [
@@ -365,7 +392,7 @@ class Plan:
             ]
         }
         for section in ("meshes", "truth"):
-            found[section] = [manifest(section, None, dataset, c) for c in chunks]
+            found[section] = [manifest(section, None, d, c) for d, c in chunks]
         return found
 
     def sheet_inputs(self, task: str, experiment: str, pose: str) -> dict[str, Any]:
@@ -386,9 +413,21 @@ class Plan:
             for pose in entry.poses
         ]
 
-    def exports_cfg(self) -> dict[str, Any]:
-        """Return the `cfg` of an export: what is coloured and how it is written."""
-        return canonical(self.config.exports.model_dump(mode="json"))
+    def export_members(self, experiment: str, pose: str) -> list[list[str]]:
+        """Return the `members` of an export: sources and targets, with what is known of their makers."""
+        rows = set()
+        for dataset, ids in zip(
+            self._sides(experiment, pose), self.sources_and_targets(experiment, pose), strict=True
+        ):
+            members = item_lists.read_members(self.datasets, dataset)
+            rows |= {(i, members[i].digest(COLUMNS["export"])) for i in ids}
+        return [list(row) for row in sorted(rows)]
+
+    def exports_cfg(self, experiment: str) -> dict[str, Any]:
+        """Return the `cfg` of an export: what is coloured and how it is written, names of parts."""
+        _, entry = self.experiment(experiment)
+        cfg = canonical(self.config.exports.model_dump(mode="json"))
+        return cfg | {"part_names": canonical(getattr(entry, "part_names", {}))}
 
     def figures(self) -> list[str]:
         """Return all pictures of all experiments."""
@@ -396,15 +435,22 @@ class Plan:
         for task, name, entry in self._experiments():
             folder = f"results/figures/{task}/{name}"
             kinds = SHEETS.get(task, ("maps",))
+            if getattr(entry, "votes", ()):
+                kinds = (*kinds, "votes")
             found += [f"{folder}/{pose}_{kind}.png" for pose in entry.poses for kind in kinds]
             found.append(f"{folder}/scores.png")
         return found
 
     def experiment_cfg(self, experiment: str) -> dict[str, Any]:
-        """Return the `cfg` of an evaluation: the experiment without its list of methods."""
+        """Return the `cfg` of an evaluation: the experiment without methods and looks of pictures."""
         _, entry = self.experiment(experiment)
-        cfg = canonical(entry.model_dump(mode="json", exclude={"methods"}))
+        cfg = canonical(entry.model_dump(mode="json", exclude={"methods", "colours"}))
         return cfg | {"global_seed": self.config.seed}
+
+    def sheet_cfg(self, experiment: str) -> dict[str, Any]:
+        """Return the `cfg` of contact sheets: that of the evaluation and the colours."""
+        _, entry = self.experiment(experiment)
+        return self.experiment_cfg(experiment) | {"colours": entry.colours}
 
     def sweep_inputs(self, sweep: str) -> list[str]:
         """Return the scores of every setting of a sweep."""
@@ -473,7 +519,7 @@ class Plan:
 
     def indices(self) -> list[str]:
         """Return the index of every data set that an experiment uses."""
-        names = sorted({d for _, _, entry in self._experiments() for d in entry.poses.values()})
+        names = sorted({d for _, _, entry in self._experiments() for d in entry.datasets()})
         return [f"results/datasets/{name}/index.parquet" for name in names]
 
     def tables(self) -> list[str]:
@@ -485,13 +531,12 @@ class Plan:
         found: set[str] = set()
         for _, name, entry in self._experiments():
             variants = {v for m in entry.methods for v in self.behind(self.config.methods[m])}
-            for pose, dataset in entry.poses.items():
-                chunks = self.experiment_chunks(name, pose)
+            for pose in entry.poses:
                 found |= {
-                    manifest(section, variant, dataset, c)
+                    manifest(section, variant, dataset, chunk)
                     for where, variant in variants
                     if where == section
-                    for c in chunks
+                    for dataset, chunk in self.experiment_chunks(name, pose)
                 }
         return sorted(found)
 

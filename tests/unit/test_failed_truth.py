@@ -29,7 +29,7 @@ IDS = ("a", "b", "c", "d")
 class Chain:
     """A folder set in the working folder, and the stages from its meshes to its pictures."""
 
-    def __init__(self, root, task="coseg", sources=("a",), ids=IDS, category="block"):
+    def __init__(self, root, task="coseg", sources=("a",), ids=IDS, category="block", **keys):
         self.task, self.root = task, root / "set"
         for folder, content in (("labels", LABELS), ("keypoints", POINTS)):
             (self.root / folder).mkdir(parents=True)
@@ -45,7 +45,7 @@ class Chain:
             "poses": {"aligned": "blocks"},
             "sources": sources if isinstance(sources, str) else list(sources),
             "methods": ["spatial", "random"],
-        }
+        } | keys
         self.config = validate(
             {
                 "datasets": {"blocks": {"kind": "folder", "root": "set"}},
@@ -107,7 +107,9 @@ class Chain:
         """Draw all pictures of the experiment; return them by name."""
         inputs = self.plan.sheet_inputs(self.task, "blocks", "aligned")
         names = ["maps", "parts"] if self.task == "coseg" else ["maps"]
-        sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, {}))
+        cfg = self.plan.sheet_cfg("blocks")
+        names += ["votes"] if cfg.get("votes") else []
+        sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, cfg))
         charts = ["scores"] if self.task == "coseg" else ["scores", "curves"]
         chart.main(
             self._job({"table": inputs["table"]}, {n: f"results/{n}.png" for n in charts}, {})

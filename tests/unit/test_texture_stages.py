@@ -51,16 +51,18 @@ class TexturedChain(Chain):
 
     def exported(self, method="spatial", **changes):
         folder = f"results/exports/texture/blocks/{method}/aligned"
-        cfg = self.plan.exports_cfg() | changes
+        cfg = self.plan.exports_cfg("blocks") | changes
         inputs = self.plan.pose_inputs(method, "blocks", "aligned")
         outputs = {"manifest": f"{folder}.json", "meshes": folder}
-        export.main(self._job(inputs, outputs, cfg, method=method))
+        members = self.plan.export_members("blocks", "aligned")
+        export.main(self._job(inputs, outputs, cfg, members=members, method=method))
         return Path(folder), json.loads(Path(f"{folder}.json").read_text())
 
     def sheets(self):
         inputs = self.plan.sheet_inputs("texture", "blocks", "aligned")
         names = ("maps", "textures")
-        sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, {}))
+        cfg = self.plan.sheet_cfg("blocks")
+        sheets.main(self._job(inputs, {n: f"results/{n}.png" for n in names}, cfg))
         return {n: np.asarray(Image.open(f"results/{n}.png").convert("RGB")) for n in names}
 
 

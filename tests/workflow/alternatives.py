@@ -49,6 +49,11 @@ CHOSEN: dict[tuple[str, str], Any] = {
     ("models", "datasets"): ["chairs"],
     ("coseg", "poses"): {"aligned": "chairs"},
     ("coseg", "targets"): ["chair_9_00002", "chair_9_00003"],
+    ("coseg", "source_poses"): {"aligned": "extra", "turned": "extra"},
+    ("coseg", "part_names"): {"leg": "seat"},
+    ("coseg", "votes"): [2, "all"],
+    ("keypoints", "source_category"): "table",
+    ("texture", "source_category"): "table",
     ("keypoints", "category"): "table",
     ("keypoints", "poses"): {"aligned": "pack", "once_more": "pack"},
     ("keypoints", "sources"): ["a"],
@@ -68,6 +73,14 @@ FIXED: dict[tuple[str, str], str] = {
         "category",
     ): "one of procedural shapes; of a ShapeNet set, experiments choose by it",
     ("dense", "category"): "no pair of tables is known: test_dense_stages.py",
+    ("dense", "source_category"): "refused: test_config.py",
+    ("dense", "source_poses"): "refused: test_config.py",
+    (
+        "coseg",
+        "source_category",
+    ): "as `category`, and tested with the sources of the two other tasks",
+    ("keypoints", "source_poses"): "the sources are ids of one set; tested with `coseg`",
+    ("texture", "source_poses"): "the same",
     ("coseg", "category"): "a data set has one category here: test_an_empty_category_is_refused",
 }
 

@@ -266,6 +266,7 @@ CONFIG: dict[str, Any] = {
             "category": "chair",
             "poses": {"aligned": "chairs", "turned": "chairs_yaw"},
             "sources": 2,
+            "votes": [2],
             "methods": ["random", "spatial"],
         },
         "planes": {

@@ -1,5 +1,6 @@
 """Coloured meshes of an experiment, made by the target that asks for them."""
 
+import csv
 import json
 
 import numpy as np
@@ -53,8 +54,12 @@ def test_every_pair_is_there_in_every_colouring_and_format(exported):
     for s in textured:
         shown = (s, *(f"{s}/{t}" for t in ids if t != s))
         expected |= {f"texture/{name}.{f}" for name in shown for f in ("ply", "glb")}
-    assert found == expected == {row["file"] for row in manifest["files"]}
-    assert manifest["failed"] == []
+    assert found - {"CREDITS.csv"} == expected == {row["file"] for row in manifest["files"]}
+    assert manifest["failed"] == manifest["left_out"] == []
+    with open(folder / "CREDITS.csv", newline="") as file:
+        credits = list(csv.DictReader(file))
+    assert [row["item"] for row in credits] == ids
+    assert {(row["data_set"], row["licence"]) for row in credits} == {("chairs_yaw", "CC0-1.0")}
     assert (manifest["task"], manifest["pose"]) == ("coseg", "turned")
     assert all((exported.folder / path).is_file() for path in manifest["inputs"])
 

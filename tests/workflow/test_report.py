@@ -45,7 +45,8 @@ def test_every_entry_has_a_caption_and_labels_that_say_what_it_is(entries):
         place = {"experiment", "model"} & entry["labels"].keys()
         name = entry["labels"][place.pop()]
         assert name == "all" or name in path, (path, entry["labels"])
-        of_a_pose = path.endswith(("_maps.png", "_parts.png", "_textures.png", "_errors.png"))
+        kinds = ("_maps.png", "_parts.png", "_votes.png", "_textures.png", "_errors.png")
+        of_a_pose = path.endswith(kinds)
         assert ("pose" in entry["labels"]) == of_a_pose, path
     told = [tuple(sorted(entry["labels"].items())) for entry in entries.values()]
     assert len(set(told)) == len(told), "two entries that a reader cannot tell apart"

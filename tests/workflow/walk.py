@@ -35,7 +35,8 @@ class Walk(DatasetWalk):
         for model in self.config.models:
             self.weights(model)
             self.node([f"figures/models/{model}.png"], [], [f"results/models/{model}/model.json"])
-        poses = [e.poses for t in TASKS for e in getattr(self.config, t).values()]
+        entries = [e for t in TASKS for e in getattr(self.config, t).values()]
+        poses = [pose for e in entries for pose in (e.poses, e.source_poses)]
         for dataset in {name for pose in poses for name in pose.values()}:
             self.index(dataset)
         return self
@@ -90,23 +91,35 @@ class Walk(DatasetWalk):
 
     # -- experiments -------------------------------------------------------------------------
 
-    def sides(self, task: str, experiment: Any, dataset: str) -> tuple[list[str], list[str]]:
-        """Return sources and targets."""
+    def sides(self, task: str, experiment: Any, pose: str) -> dict[str, tuple[str, list[str]]]:
+        """Return {side: (data set, ids)} of sources and targets."""
+        found = self.named_sides(experiment, pose)
         if task == "dense":
-            pairs = self.known_pairs(experiment, dataset)
-            return tuple(sorted({pair[side] for pair in pairs}) for side in (0, 1))
-        return self.named_sides(experiment, dataset)
+            pairs = self.known_pairs(experiment, pose)
+            for number, side in enumerate(("source", "target")):
+                found[side] = (found[side][0], sorted({pair[number] for pair in pairs}))
+        return found
 
-    def named_sides(self, experiment: Any, dataset: str) -> tuple[list[str], list[str]]:
+    def named_sides(self, experiment: Any, pose: str) -> dict[str, tuple[str, list[str]]]:
         """Return sources and targets as the experiment names them."""
-        ids = [r["id"] for r in self.rows(dataset) if r["category"] == experiment.category]
-        sources = ids if experiment.sources == "all" else experiment.sources
-        sources = ids[:sources] if isinstance(sources, int) else list(sources)
-        return sources, ids if experiment.targets == "all" else list(experiment.targets)
+        found = {"target": (experiment.poses[pose], experiment.category, experiment.targets)}
+        origin = experiment.source_poses.get(pose, experiment.poses[pose])
+        category = experiment.source_category or experiment.category
+        found["source"] = (origin, category, experiment.sources)
+        for side, (dataset, category, chosen) in found.items():
+            ids = [r["id"] for r in self.rows(dataset) if r["category"] == category]
+            if isinstance(chosen, int):
+                ids = ids[:chosen]
+            found[side] = (
+                dataset,
+                ids if chosen == "all" or isinstance(chosen, int) else [*chosen],
+            )
+        return found
 
-    def known_pairs(self, experiment: Any, dataset: str) -> list[list[str]]:
+    def known_pairs(self, experiment: Any, pose: str) -> list[list[str]]:
         """Return all pairs of an experiment on a folder set with dense ground truth."""
-        sources, targets = self.named_sides(experiment, dataset)
+        sides = self.named_sides(experiment, pose)
+        (dataset, sources), (_, targets) = sides["source"], sides["target"]
         root = self.folder / os.path.expandvars(self.base(dataset)[1].root)
         groups = json.loads((root / "matches.json").read_text())["shared_topology"]
         return sorted(
@@ -123,18 +136,18 @@ class Walk(DatasetWalk):
     def matches(self, method: str, task: str, name: str, pose: str) -> list[str]:
         """Add all matches of a method in one pose."""
         experiment = getattr(self.config, task)[name]
-        dataset = experiment.poses[pose]
-        sources, targets = self.sides(task, experiment, dataset)
+        sides = self.sides(task, experiment, pose)
+        (origin, sources), (dataset, targets) = sides["source"], sides["target"]
         found = []
         for chunk in self.chunks(dataset, targets):
             here = [m for m in self.members(dataset, chunk) if m[0] in targets]
             told: list = sources
             if task == "dense":
-                told = [p for p in self.known_pairs(experiment, dataset) if [p[1]] in here]
+                told = [p for p in self.known_pairs(experiment, pose) if [p[1]] in here]
                 sources = [source for source, _ in told]
-            reads: set[str] = set()
-            for side in {chunk, *self.chunks(dataset, sources)}:
-                reads |= self.shape(method, dataset, side)
+            reads = self.shape(method, dataset, chunk)
+            for other in self.chunks(origin, sources):
+                reads |= self.shape(method, origin, other)
             own = [self.cfg("methods", method), told, here]
             middle = f"matches/{method}/{name}/{pose}"
             found.append(self.chunk_node(middle, chunk, own, sorted(reads)))
@@ -155,26 +168,27 @@ class Walk(DatasetWalk):
 
     def shown(self, task: str, name: str, pose: str) -> list[str]:
         """Return meshes and truth of all chunks with a source or a target."""
-        experiment = getattr(self.config, task)[name]
-        dataset = experiment.poses[pose]
-        chunks = self.chunks(dataset, sum(self.sides(task, experiment, dataset), []))
-        return [add(dataset, c) for add in (self.meshes, self.truth) for c in chunks]
+        sides = self.sides(task, getattr(self.config, task)[name], pose).values()
+        chunks = sorted({(d, c) for d, ids in sides for c in self.chunks(d, ids)})
+        return [add(d, c) for add in (self.meshes, self.truth) for d, c in chunks]
 
-    def own(self, task: str, name: str) -> list:
-        """Return what scores know of an experiment: all but its list of methods."""
+    def own(self, task: str, name: str, *also_not: str) -> list:
+        """Return what pictures know of an experiment: all but its list of methods."""
         experiment = getattr(self.config, task)[name]
-        return [experiment.model_dump(mode="json", exclude={"methods"}), self.config.seed]
+        left_out = {"methods", *also_not}
+        return [experiment.model_dump(mode="json", exclude=left_out), self.config.seed]
 
     def score(self, task: str, name: str, method: str) -> str:
         reads = []
         for pose in getattr(self.config, task)[name].poses:
             reads += self.matches(method, task, name, pose) + self.shown(task, name, pose)
-        return self.node([f"{task}/{name}/{method}.json"], self.own(task, name), reads)
+        own = self.own(task, name, "colours")
+        return self.node([f"{task}/{name}/{method}.json"], own, reads)
 
     def table(self, task: str, name: str) -> str:
         methods = getattr(self.config, task)[name].methods
         reads = [self.score(task, name, method) for method in methods]
-        return self.node([f"{task}/{name}.json"], self.own(task, name), reads)
+        return self.node([f"{task}/{name}.json"], self.own(task, name, "colours"), reads)
 
     def figures(self, task: str, name: str) -> None:
         experiment = getattr(self.config, task)[name]
@@ -185,5 +199,8 @@ class Walk(DatasetWalk):
                 reads += self.matches(method, task, name, pose)
             outputs = [f"figures/{task}/{name}/{pose}_{kind}.png" for kind in SHEETS[task]]
             self.node(outputs, self.own(task, name), reads)
+            if getattr(experiment, "votes", ()):
+                votes = [f"figures/{task}/{name}/{pose}_votes.png"]
+                self.node(votes, self.own(task, name), reads)
         charts = ("scores", "curves") if task in ("keypoints", "dense") else ("scores",)
         self.node([f"figures/{task}/{name}/{c}.png" for c in charts], [], [table])

@@ -25,8 +25,9 @@ rule export:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        cfg=asking(lambda w: PLAN.exports_cfg()),
+        cfg=asking(lambda w: PLAN.exports_cfg(w.experiment)),
         code=code("export"),
+        members=asking(lambda w: PLAN.export_members(w.experiment, w.pose)),
     message:
         "coloured meshes of {wildcards.method} in {wildcards.experiment}, {wildcards.pose}"
     script:

@@ -34,7 +34,7 @@ rule part_sheets:
         mem_mb=memory(3000),
         runtime=minutes(20),
     params:
-        cfg=asking(lambda w: PLAN.experiment_cfg(w.experiment)),
+        cfg=asking(lambda w: PLAN.sheet_cfg(w.experiment)),
         code=code("sheets"),
     message:
         "contact sheets of {wildcards.experiment}, {wildcards.pose}"

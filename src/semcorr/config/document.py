@@ -10,7 +10,6 @@ from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
 
 from semcorr.config.base import section_referred_to
-from semcorr.config.experiments import Experiment
 from semcorr.config.exports import Exports
 from semcorr.config.looks import Decoding, Sampling
 from semcorr.config.renders import Render
@@ -54,11 +53,16 @@ def _sections() -> set[str]:
 def _by_section() -> dict[str, dict[str, Any]]:
     sections = {"datasets": None, "renders": {"": Render}, "masks": None, "voxels": {"": Voxel}}
     sections |= {name: None for name in ("latents", "features", "methods", "models")}
-    sections |= {name: {"": Experiment} for name in EXPERIMENT_SECTIONS}
+    sections |= {name: {"": _entry(name)} for name in EXPERIMENT_SECTIONS}
     sections |= {"exports": {"": Exports}, "sweeps": {"": Sweep}}
     sections |= {"decodings": {"": Decoding}, "samplings": {"": Sampling}}
     found = kinds_by_section()
     return {name: kinds or found[name] for name, kinds in sections.items()}
+
+
+def _entry(section: str) -> Any:
+    """Return the model of the entries of a section without kinds."""
+    return get_args(Config.model_fields[section].annotation)[1]
 
 
 def _table(model: Any, skip: set[str] = frozenset()) -> str:

@@ -28,3 +28,7 @@ class Exports(Strict):
     )
     texture_size: int = Field(512, ge=16, le=8192, description="pixels a side of baked textures")
     padding: int = Field(4, ge=0, le=64, description="pixels that colours go on beyond a seam")
+    no_derivatives: bool = Field(
+        False,
+        description="also write shapes whose licence forbids derivatives (by-nd): not to be shared",
+    )

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, create_model, model_validator
 
 from semcorr.config.base import Name, Strict
-from semcorr.config.experiments import Experiment
+from semcorr.config.experiments import Cosegmentation, Dense, Experiment
 from semcorr.config.exports import Exports
 from semcorr.config.looks import Decoding, Sampling
 from semcorr.config.renders import Render
@@ -89,6 +89,7 @@ class _Base(Strict):
                 for kind, used, there in (
                     ("methods", experiment.methods, self.methods),
                     ("poses", experiment.poses.values(), self.datasets),
+                    ("source_poses", experiment.source_poses.values(), self.datasets),
                 ):
                     for value in used:
                         if value not in there:
@@ -225,7 +226,10 @@ Config = create_model(
     __doc__="The validated configuration; every variant is a named entry of its section.",
     renders=_section(Render),
     voxels=_section(Voxel),
-    **{section: _section(Experiment) for section in EXPERIMENT_SECTIONS},
+    coseg=_section(Cosegmentation),
+    keypoints=_section(Experiment),
+    texture=_section(Experiment),
+    dense=_section(Dense),
     exports=(Exports, Field(Exports(), description="coloured meshes on request")),
     sweeps=_section(Sweep),
     decodings=_section(Decoding),

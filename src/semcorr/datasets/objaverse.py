@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from semcorr.datasets import folder
+from semcorr.datasets import attribution, folder
 from semcorr.datasets.context import DatasetContext, LoadMesh, LoadTruth, Truth, decode, encode
 from semcorr.geometry.frames import apply, used_vertices, world_from_file
 from semcorr.geometry.mesh import Mesh
@@ -19,7 +19,6 @@ from semcorr.store.items import Arrays
 
 # Arrays of a chunk of downloads: the bytes of the file, and what is known of it (JSON)
 RAW_RAGGED = frozenset({"content", "record"})
-ATTRIBUTION = ("licence", "author", "title", "page")
 
 
 def open_meshes(context: DatasetContext) -> LoadMesh:
@@ -51,7 +50,7 @@ def open_truth(context: DatasetContext) -> LoadTruth:
 
 def raw_arrays(columns: Mapping[str, str], data: bytes, sha256: str) -> Arrays:
     """Return the arrays of one download; nothing in them tells when or from where it came."""
-    known = {name: columns.get(name, "") for name in ATTRIBUTION}
+    known = {name: columns.get(name, "") for name in attribution.COLUMNS}
     record = {"path": columns["path"], "sha256": sha256, "bytes": len(data), **known}
     return {"content": np.frombuffer(data, np.uint8), "record": encode(record)}
 

@@ -20,7 +20,7 @@ class LabelledPair:
     """What one method said about one target, and the truth.
 
     Attributes:
-        source: id.
+        source: id, or the ids of all sources that voted.
         target: id.
         truth: (n,) part index of every target sample, -1 = not labelled (left out everywhere).
         predicted: (n,) part index that the map gave every target sample, -1 = none (a miss); or
@@ -29,7 +29,7 @@ class LabelledPair:
         source_parts: part indices that the source has.
     """
 
-    source: str
+    source: str | tuple[str, ...]
     target: str
     truth: Int[np.ndarray, " n"]
     predicted: Int[np.ndarray, " n"] | None
@@ -70,7 +70,7 @@ class PairScore:
     """Scores of one pair.
 
     Attributes:
-        source: id.
+        source: id, or the ids of all sources that voted.
         target: id.
         target_parts: parts that the target has.
         iou: per counted part (the target and the source have it).
@@ -78,7 +78,7 @@ class PairScore:
         paper: the published measure on 16^3 cells; None where nothing is counted.
     """
 
-    source: str
+    source: str | tuple[str, ...]
     target: str
     target_parts: tuple[int, ...]
     iou: dict[int, float]
@@ -199,8 +199,16 @@ def summarise(scores: Sequence[PairScore], names: Sequence[str], seed: int) -> d
             "parts": {name: value for name, value in parts.items() if value is not None},
             "coverage": sum(len(score.iou) for score in counted) / possible if possible else 0.0,
             "targets": [
-                {"source": score.source, "target": score.target, "mean_iou": score.mean_iou}
+                {
+                    _source_key(score): score.source,
+                    "target": score.target,
+                    "mean_iou": score.mean_iou,
+                }
                 for score in counted
             ],
         }
     )
+
+
+def _source_key(score: PairScore) -> str:
+    return "source" if isinstance(score.source, str) else "sources"

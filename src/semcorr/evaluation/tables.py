@@ -7,7 +7,7 @@ from typing import Any
 from semcorr.evaluation.bootstrap import rounded
 
 SCHEMA = 1
-HEAD = ("schema", "experiment", "category")
+HEAD = ("schema", "experiment", "category", "source_category")
 
 
 def method_document(
@@ -16,6 +16,7 @@ def method_document(
     method: str,
     poses: Mapping[str, Mapping[str, Any]],
     inputs: Mapping[str, str],
+    source_category: str | None = None,
 ) -> dict[str, Any]:
     """Return the document of one method, in the frame of the experiment's document.
 
@@ -25,12 +26,15 @@ def method_document(
         method: name of the method.
         poses: summary per pose (`segmentation.summarise` or `keypoints.summarise`).
         inputs: sha256 per input path.
+        source_category: of the sources, where it is another; else the document does not say it.
     """
+    of_sources = {} if source_category is None else {"source_category": source_category}
     return rounded(
         {
             "schema": SCHEMA,
             "experiment": experiment,
             "category": category,
+            **of_sources,
             "methods": {method: dict(poses)},
             "inputs": dict(sorted(inputs.items())),
         }
@@ -56,10 +60,9 @@ def merge_documents(
     inputs: dict[str, str] = {}
     for document in documents:
         for key in HEAD:
-            if document[key] != documents[0][key]:
-                raise ValueError(
-                    f"{key}: expected {documents[0][key]!r} in all documents, got {document[key]!r}"
-                )
+            expected, got = documents[0].get(key), document.get(key)
+            if got != expected:
+                raise ValueError(f"{key}: expected {expected!r} in all documents, got {got!r}")
         for name, poses in document["methods"].items():
             if name in found:
                 raise ValueError(f"methods: expected each once, got {name!r} twice")
@@ -71,7 +74,7 @@ def merge_documents(
         raise ValueError(f"methods: expected {sorted(methods)}, got {sorted(found)}")
     return rounded(
         {
-            **{key: documents[0][key] for key in HEAD},
+            **{key: documents[0][key] for key in HEAD if key in documents[0]},
             "methods": {name: found[name] for name in methods},
             "inputs": dict(sorted(inputs.items())),
         }
@@ -86,11 +89,13 @@ def to_json(document: Mapping[str, Any]) -> str:
 def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
     """Return a table of one measure: rows methods, columns poses, the best of a column marked `*`.
 
+    Where sources vote, every method has a row of each number of voters besides.
+
     Args:
         document: of an experiment.
         measure: a number of every summary, such as `mean_iou` or `acc_010`.
     """
-    methods = document["methods"]
+    methods = {row: poses for row, (_, poses) in with_votes(document["methods"]).items()}
     poses = list(dict.fromkeys(pose for summary in methods.values() for pose in summary))
     best = {
         pose: max(
@@ -103,6 +108,19 @@ def render(document: Mapping[str, Any], measure: str = "mean_iou") -> str:
         cells = [_cell(summary, pose, measure, best[pose]) for pose in poses]
         rows.append([name, *cells])
     return _text(rows)
+
+
+def with_votes(
+    methods: Mapping[str, Mapping[str, Any]],
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return {row: (method, {pose: summary})}: each method, below it what its sources vote for."""
+    rows: dict[str, tuple[str, dict[str, Any]]] = {}
+    for name, poses in methods.items():
+        rows[name] = (name, dict(poses))
+        for pose, summary in poses.items():
+            for voters, voted in summary.get("votes", {}).items():
+                rows.setdefault(f"{name}, {voters} vote", (name, {}))[1][pose] = voted
+    return rows
 
 
 def _has(summary: Mapping[str, Any], pose: str, measure: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from semcorr.transfer.colours import label_palette, transfer_colours
+from semcorr.transfer.colours import label_palette, spatial_rainbow, transfer_colours
 
 # HNSR section 6.1: the label palette of the published figures
 LABEL_PALETTE = np.rint(255 * label_palette(9)).astype(np.uint8)
@@ -68,6 +68,13 @@ def position_colours(
     a = chroma * (np.cos(turn) * unit[:, 0] - np.sin(turn) * unit[:, 1])
     b = chroma * (np.sin(turn) * unit[:, 0] + np.cos(turn) * unit[:, 1])
     return _srgb_from_oklab(lightness, a, b)
+
+
+def rainbow_colours(
+    points: Float[np.ndarray, "n 3"], box: Float[np.ndarray, "2 3"] | None = None
+) -> UInt8[np.ndarray, "n 3"]:
+    """The published rainbow over positions (`spatial_rainbow`); arguments as `position_colours`."""
+    return np.rint(255.0 * spatial_rainbow(points, box)).astype(np.uint8)
 
 
 def carried_colours(

@@ -1,6 +1,6 @@
 """Contact sheets: sources above, one target a row, ground truth and every method side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,8 @@ __all__ = [
     "part_sheet",
 ]
 
+# (points (n, 3), box (2, 3)) -> colours (n, 3)
+PointColours = Callable[[np.ndarray, np.ndarray], np.ndarray]
 NO_MAP = "nothing to show: no pair has a map"
 
 
@@ -50,13 +52,13 @@ class Prediction:
     """What one method says about one target.
 
     Attributes:
-        source: index into the sheet's sources.
+        source: index into the sheet's sources, or those of all sources that voted.
         target_to_source: (n,) source site of each target site, -1 = none (`correspondence_sheet`).
         labels: (n,) part of each target site, -1 = none (`part_sheet`).
         score: value in 0..1 for the caption, e.g. the mean IoU; None leaves it out.
     """
 
-    source: int = 0
+    source: int | tuple[int, ...] = 0
     target_to_source: Int[np.ndarray, " n"] | None = None
     labels: Int[np.ndarray, " n"] | None = None
     score: float | None = None
@@ -125,19 +127,29 @@ def correspondence_sheet(
     targets: Sequence[SheetTarget],
     methods: Sequence[str],
     size: int = 200,
+    colours: PointColours = position_colours,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Position colours of the sources, carried to every target along each method's map."""
+    """Colours of positions in the sources, carried to every target along each method's map.
+
+    Args:
+        text: words above.
+        sources: their `sites` are what the maps index.
+        targets: rows, with `target_to_source`.
+        methods: columns.
+        size: pixels a picture.
+        colours: function of (points, box), as `position_colours`.
+    """
     if not targets:
         return nothing_to_show(text, NO_MAP)
     boxes = [np.stack([s.mesh.vertices.min(axis=0), s.mesh.vertices.max(axis=0)]) for s in sources]
     header = []
     for source, box in zip(sources, boxes, strict=True):
         look = look_at(source.mesh, size)
-        picture = paint_points(look, position_colours(look.position, box))
+        picture = paint_points(look, colours(look.position, box))
         header.append(Cell(picture, source.name))
 
     def colours_of(shown: Prediction):
-        own = position_colours(sources[shown.source].sites, boxes[shown.source])
+        own = colours(sources[shown.source].sites, boxes[shown.source])
         return carried_colours(own, shown.target_to_source)
 
     rows = [
@@ -162,10 +174,10 @@ def _parts_of(source: SheetSource, size: int) -> UInt8[np.ndarray, "s s 4"]:
 
 
 def _origin(target: SheetTarget, sources: Sequence[SheetSource]) -> str:
-    """Names of the sources that a row's predictions come from; empty if there is only one."""
-    if len(sources) == 1:
+    """Names of the sources that a row's predictions come from; empty if that is all of them."""
+    used = sorted({i for shown in target.predictions.values() for i in np.ravel(shown.source)})
+    if len(used) == len(sources):
         return ""
-    used = sorted({shown.source for shown in target.predictions.values()})
     return "from " + ", ".join(sources[i].name for i in used) if used else ""
 
 

@@ -197,6 +197,7 @@ def score_table(
     measure: str = "mean IoU",
     most: float = 1.0,
     names: Mapping[str, str] = NO_NAMES,
+    like: Mapping[str, str] = NO_NAMES,
     kind: str = "png",
 ) -> bytes:
     """Methods by poses: a dot with its 95 % interval, and the number; the best of a pose is bold.
@@ -207,11 +208,13 @@ def score_table(
         measure: what the scores are; values in 0..most.
         most: end of the scale.
         names: method -> label.
+        like: row -> row whose colour it has, too.
         kind: png or svg.
     """
     methods = list(scores)
     poses = list(dict.fromkeys(pose for row in scores.values() for pose in row))
-    colours = method_colours(methods)
+    own = method_colours([method for method in methods if method not in like])
+    colours = {method: own[like.get(method, method)] for method in methods}
     with matplotlib.rc_context(STYLE):
         figure = new_figure(1.6 + 2.7 * len(poses), 0.85 + 0.27 * len(methods))
         grid = figure.subplots(1, len(poses), squeeze=False, sharey=True)[0]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from semcorr.evaluation.measures import MEASURES
+from semcorr.evaluation.tables import with_votes
 from semcorr.report.curves import CurveText, Score, Series, accuracy_curves, score_table
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
@@ -23,14 +24,17 @@ def main(job: StageJob) -> None:
     table = json.loads(job.input("table").read_text())
     task = job.wildcards["task"]
     key, name, most = MEASURES[task]
+    rows = with_votes(table["methods"])
     scores = {
-        method: {
+        row: {
             pose: None if s[key] is None else Score(s[key], tuple(s["ci95"]))
             for pose, s in poses.items()
         }
-        for method, poses in table["methods"].items()
+        for row, (_, poses) in rows.items()
     }
-    write_bytes(job.outputs["scores"], score_table(scores, measure=name, most=most))
+    like = {row: method for row, (method, _) in rows.items() if row != method}
+    picture = score_table(scores, measure=name, most=most, like=like)
+    write_bytes(job.outputs["scores"], picture)
     if "curves" in job.outputs:
         write_bytes(job.outputs["curves"], accuracy_curves(_curves(table), CURVES[task]))
 

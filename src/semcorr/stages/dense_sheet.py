@@ -12,13 +12,13 @@ from semcorr.report.picture import Look, look_at, paint_points, paint_vertices
 from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.stages.score_dense import places_of, true_map
-from semcorr.stages.texture_sheet import Shown
+from semcorr.stages.sheet_pose import Sheet
 
 # Of the legend, in longest sides
 STEPS = (0.0, 0.05, 0.1)
 
 
-def dense_sheet(pose: Shown, size: int) -> UInt8[np.ndarray, "h w 3"]:
+def dense_sheet(pose: Sheet, size: int) -> UInt8[np.ndarray, "h w 3"]:
     """Sources above in colours of positions; a target a row: along the true map, then distances."""
     if not pose.shown:
         return nothing_to_show(pose.text, NO_MAP)

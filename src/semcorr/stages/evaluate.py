@@ -19,6 +19,7 @@ def main(job: StageJob) -> None:
             matches=job.inputs[f"{pose}_matches"],
             meshes=job.inputs[f"{pose}_meshes"],
             truth=job.inputs[f"{pose}_truth"],
+            part_names=job.cfg.get("part_names"),
         )
         needs_truth = getattr(scorer, "NEEDS_TRUTH", True)
         lost, count = pairs.lost(needs_truth), len(pairs.rows())
@@ -35,6 +36,7 @@ def main(job: StageJob) -> None:
         job.wildcards["method"],
         poses,
         {str(path): sha256_file(path) for path in sorted(manifests)},
+        source_category=job.cfg["source_category"],
     )
     write_bytes(job.outputs["scores"], to_json(document).encode())
 

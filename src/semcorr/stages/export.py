@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from semcorr.datasets import members as item_lists
+from semcorr.datasets.attribution import NO_DERIVATIVES, Credit, credit_of, credits_csv
 from semcorr.errors import ItemError
 from semcorr.geometry.frames import axes_rotation
 from semcorr.report.exports import write_mesh
@@ -20,7 +22,8 @@ from semcorr.store.files import sha256_file, write_json
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
+CREDITS = "CREDITS.csv"
 
 
 def main(job: StageJob) -> None:
@@ -29,23 +32,53 @@ def main(job: StageJob) -> None:
     `{colouring}/{source}.{format}` shows the source, `{colouring}/{source}/{target}.{format}` the target, for
     every colouring and format of the configuration. Colours lie on vertices; a texture is a picture in
     glb. What a pair lacks (labels, a texture) is left out; what cannot be made is in `failed`.
+    `CREDITS.csv` names the maker of every shape; shapes whose licence forbids derivatives, and what has
+    their texture, are in `left_out`.
     """
     folder = job.outputs["meshes"]
     shutil.rmtree(folder, ignore_errors=True)
-    pairs = PosePairs.open(**{name: job.inputs[name] for name in ("matches", "meshes", "truth")})
-    rows = list(_written(pairs, folder, job.cfg))
-    write_json(job.outputs["manifest"], _manifest(job, rows))
+    folder.mkdir(parents=True)
+    manifests = {name: job.inputs[name] for name in ("matches", "meshes", "truth")}
+    pairs = PosePairs.open(**manifests, part_names=job.cfg["part_names"])
+    credits = _credits(job)
+    forbidden = set() if job.cfg["no_derivatives"] else _without_derivatives(credits)
+    (folder / CREDITS).write_text(credits_csv(credits, forbidden), encoding="utf-8")
+    rows = list(_written(pairs, folder, job.cfg, forbidden))
+    left_out = [
+        {"item": c.item, "licence": c.licence, "reason": NO_DERIVATIVES}
+        for c in credits
+        if c.item in forbidden
+    ]
+    write_json(job.outputs["manifest"], _manifest(job, rows, left_out))
 
 
-def _written(pairs: PosePairs, folder: Path, cfg: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _credits(job: StageJob) -> list[Credit]:
+    """Return the credits of all sources and targets, as the item lists of their sets say."""
+    experiment = job.config[job.wildcards["task"]][job.wildcards["experiment"]]
+    datasets, pose = job.config["datasets"], job.wildcards["pose"]
+    found: dict[str, Credit] = {}
+    for name in {experiment[poses].get(pose) for poses in ("poses", "source_poses")} - {None}:
+        members = item_lists.read_members(datasets, name)
+        found |= {i: credit_of(datasets, name, members[i]) for i in job.ids if i in members}
+    return [found[item_id] for item_id in sorted(found)]
+
+
+def _without_derivatives(credits: list[Credit]) -> set[str]:
+    return {credit.item for credit in credits if not credit.allows_derivatives}
+
+
+def _written(
+    pairs: PosePairs, folder: Path, cfg: dict[str, Any], forbidden: set[str]
+) -> Iterator[dict[str, Any]]:
     """Write all meshes; yield a row of each: file, sha256, what, source, item, and its own facts."""
-    folder.mkdir(parents=True, exist_ok=True)
     textures = Textures(pairs, cfg["texture_size"], cfg["padding"])
     colourings = Colourings(pairs, textures, cfg["colourings"])
     for source, target, arrays in pairs.pairs():
         if arrays is None:
             continue
         for shown in colourings.of(source, target, arrays):
+            if shown.item in forbidden or (shown.texture and source in forbidden):
+                continue
             home = folder / shown.what
             stem = home / stem_of(source)
             if shown.item == target:
@@ -90,7 +123,9 @@ def _write(pairs: PosePairs, textures: Textures, shown: Shown, path: Path) -> di
     }
 
 
-def _manifest(job: StageJob, rows: list[dict[str, Any]]) -> dict:
+def _manifest(
+    job: StageJob, rows: list[dict[str, Any]], left_out: list[dict[str, Any]]
+) -> dict[str, Any]:
     places = {name: job.wildcards[name] for name in ("task", "experiment", "method", "pose")}
     manifests = {name: job.inputs[name] for name in ("matches", "meshes", "truth")}
     inputs = {str(p): sha256_file(p) for paths in manifests.values() for p in paths}
@@ -98,8 +133,9 @@ def _manifest(job: StageJob, rows: list[dict[str, Any]]) -> dict:
     frame += " (with a texture: split at seams)"
     files = [row for row in rows if "file" in row]
     failed = [row for row in rows if "file" not in row]
-    head = {"schema": SCHEMA, **places, "frame": frame}
-    return head | {"files": files, "failed": failed, "inputs": inputs}
+    credits = {"file": CREDITS, "sha256": sha256_file(job.outputs["meshes"] / CREDITS)}
+    head = {"schema": SCHEMA, **places, "frame": frame, "credits": credits}
+    return head | {"files": files, "failed": failed, "left_out": left_out, "inputs": inputs}
 
 
 def stem_of(item_id: str) -> str:

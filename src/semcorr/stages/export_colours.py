@@ -15,12 +15,12 @@ from semcorr.report.colours import (
     distance_colours,
     label_colours,
     position_colours,
+    rainbow_colours,
 )
+from semcorr.stages.coseg_labels import part_names, shape_labels
 from semcorr.stages.export_textures import Textures, itself
 from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.score_coseg import part_names, shape_labels
 from semcorr.store.items import Arrays
-from semcorr.transfer.colours import spatial_rainbow
 from semcorr.transfer.cycle import cycle_distance
 from semcorr.transfer.labels import transfer_labels
 from semcorr.transfer.texture import Follow
@@ -72,8 +72,7 @@ class Colourings:
 
     def rainbow(self, source: str, target: str, arrays: Arrays) -> Iterator[Shown]:
         """The published rainbow over the source."""
-        own = spatial_rainbow(self._pairs.sites(source).positions)
-        own = np.rint(255.0 * own).astype(np.uint8)
+        own = rainbow_colours(self._pairs.sites(source).positions)
         yield from _carried("rainbow", source, target, own, arrays["target_to_source"])
 
     def parts(self, source: str, target: str, arrays: Arrays) -> Iterator[Shown]:

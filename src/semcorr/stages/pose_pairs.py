@@ -1,8 +1,9 @@
 """All pairs of one pose with what scoring and pictures need of them."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -70,18 +71,29 @@ class PosePairs:
     Attributes:
         matches: one reader per chunk of targets.
         meshes, truth: one reader per chunk of sources and targets.
+        part_names: part name in the data -> name that it goes by here.
+        names_in_data: part names in the data of all shapes whose truth was read so far.
     """
 
     matches: list[ChunkReader]
     meshes: list[ChunkReader]
     truth: list[ChunkReader]
+    part_names: Mapping[str, str] = field(default_factory=dict)
+    names_in_data: set[str] = field(default_factory=set)
     _sites: dict[str, Sites] = field(default_factory=dict)
     _truth: dict[str, Truth | None] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, matches: list[Path], meshes: list[Path], truth: list[Path]) -> "PosePairs":
+    def open(
+        cls,
+        matches: list[Path],
+        meshes: list[Path],
+        truth: list[Path],
+        part_names: Mapping[str, str] | None = None,
+    ) -> "PosePairs":
         """Open readers for lists of manifests."""
-        return cls(*([ChunkReader(p) for p in paths] for paths in (matches, meshes, truth)))
+        readers = ([ChunkReader(p) for p in paths] for paths in (matches, meshes, truth))
+        return cls(*readers, part_names or {})
 
     def rows(self) -> list[tuple[str, str, ChunkReader, Row]]:
         """Return (source, target, reader, manifest row) of all pairs, sorted; nothing is read."""
@@ -108,6 +120,18 @@ class PosePairs:
     def map_of(self, source: str, target: str) -> Arrays | None:
         """Return the map arrays of one pair, None when it has no map."""
         return next((arrays for *_, arrays in self.pairs([(source, target)])), None)
+
+    def by_target(self) -> Iterator[tuple[str, Iterator[tuple[str, Arrays | None]]]]:
+        """Yield (target, iterator of (source, map arrays or None)), both sorted; read as they come."""
+        rows = sorted(self.rows(), key=lambda f: (f[1], f[0]))
+        for target, group in groupby(rows, key=lambda f: f[1]):
+            yield (
+                target,
+                (
+                    (source, reader.read(row.id) if row.status == "ok" else None)
+                    for source, _, reader, row in group
+                ),
+            )
 
     def lost(self, needs_truth: bool = True) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.
@@ -159,10 +183,16 @@ class PosePairs:
         return {row.id: row for reader in self.truth for row in reader.manifest.rows}
 
     def truth_of(self, item_id: str) -> Truth | None:
-        """Return the ground truth of a shape; None when it could not be read."""
+        """Return the ground truth of a shape; None when it could not be read.
+
+        Parts have the names of `part_names`; names may repeat.
+        """
         if item_id not in self._truth:
             try:
-                self._truth[item_id] = truth_from_arrays(find_item(self._truth_readers, item_id))
+                truth = truth_from_arrays(find_item(self._truth_readers, item_id))
+                self.names_in_data.update(truth.label_names)
+                names = tuple(self.part_names.get(name, name) for name in truth.label_names)
+                self._truth[item_id] = replace(truth, label_names=names)
             except ItemError:
                 self._truth[item_id] = None
         return self._truth[item_id]

@@ -2,70 +2,50 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from semcorr.errors import UserError
 from semcorr.evaluation.segmentation import score_pair
-from semcorr.geometry.mesh import Mesh
-from semcorr.report.contact_sheet import (
-    Prediction,
-    SheetSource,
-    SheetTarget,
-    SheetText,
-    correspondence_sheet,
-    part_sheet,
-)
+from semcorr.report.colours import position_colours, rainbow_colours
+from semcorr.report.contact_sheet import Prediction, SheetText, correspondence_sheet, part_sheet
 from semcorr.report.picture import png_bytes
+from semcorr.stages.coseg_labels import labelled_pairs, part_names
 from semcorr.stages.dense_sheet import dense_sheet
 from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.score_coseg import labelled_pairs, part_names
+from semcorr.stages.sheet_pose import Sheet, sheet_sources, sheet_target, sources_of_rows
 from semcorr.stages.texture_sheet import texture_sheet
+from semcorr.stages.vote_sheet import vote_sheet
 from semcorr.store.files import write_bytes
 
 ROWS = 6
 CELL = 150
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One pose with the maps of all methods.
-
-    Attributes:
-        methods: method -> its pairs.
-        shown: (source, target) of each row.
-        names: part names.
-        text: heading.
-    """
-
-    methods: dict[str, PosePairs]
-    shown: list[tuple[str, str]]
-    names: list[str]
-    text: SheetText
-
-    @property
-    def any(self) -> PosePairs:
-        """Pairs of one method, for what all methods share."""
-        return next(iter(self.methods.values()))
+COLOURS = {"positions": position_colours, "rainbow": rainbow_colours}
 
 
 def main(job: StageJob) -> None:
-    """Write the sheets named in the outputs: `maps`, and by task `parts`, `textures` or `errors`."""
+    """Write the sheets named in the outputs.
+
+    `maps`: colours along every map; `parts`: labels of one source; `votes`: labels that several vote
+    for; `textures`: the sources' textures; `errors`: distances to the true places.
+    """
     sheet = _open(job)
-    write_bytes(job.outputs["maps"], png_bytes(_map_sheet(sheet)))
-    if "textures" in job.outputs:
-        write_bytes(job.outputs["textures"], png_bytes(texture_sheet(sheet, CELL)))
-    if "errors" in job.outputs:
-        write_bytes(job.outputs["errors"], png_bytes(dense_sheet(sheet, CELL)))
-    if "parts" in job.outputs:
-        write_bytes(job.outputs["parts"], png_bytes(_part_sheet(sheet)))
+    for name, path in job.outputs.items():
+        write_bytes(path, png_bytes(DRAW[name](sheet, job)))
+
+
+def _vote_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
+    if not job.cfg["votes"]:
+        raise UserError(f"coseg.{job.wildcards['experiment']}: no `votes` to draw")
+    return vote_sheet(sheet, job.cfg["votes"], CELL)
 
 
 def _open(job: StageJob) -> Sheet:
     table = json.loads(job.input("table").read_text())
     shared = {n: job.inputs[n] for n in ("meshes", "truth")}
+    shared["part_names"] = job.cfg.get("part_names")
     methods = {
         m: PosePairs.open(matches=job.inputs[f"{m}_matches"], **shared) for m in table["methods"]
     }
@@ -90,48 +70,8 @@ def _choose(methods: Iterable[PosePairs]) -> list[tuple[str, str]]:
     return rows
 
 
-def _sources(sheet: Sheet) -> list[str]:
-    return sorted({source for source, _ in sheet.shown})
-
-
-def _mesh(pairs: PosePairs, item_id: str) -> Mesh:
-    sites = pairs.sites(item_id)
-    return Mesh(vertices=sites.positions[: sites.num_vertices], faces=sites.faces)
-
-
-def _face_labels(sheet: Sheet, item_id: str) -> np.ndarray | None:
-    truth = sheet.any.truth_of(item_id)
-    if truth is None:
-        return None
-    common = np.array([*(sheet.names.index(n) for n in truth.label_names), -1])
-    return common[truth.face_labels]
-
-
-def _sheet_sources(sheet: Sheet) -> list[SheetSource]:
-    return [
-        SheetSource(
-            name=source,
-            mesh=_mesh(sheet.any, source),
-            face_labels=_face_labels(sheet, source),
-            sites=sheet.any.sites(source).positions,
-        )
-        for source in _sources(sheet)
-    ]
-
-
-def _sheet_target(sheet: Sheet, target: str, predictions: dict[str, Prediction]) -> SheetTarget:
-    sites = sheet.any.sites(target)
-    return SheetTarget(
-        name=target,
-        mesh=_mesh(sheet.any, target),
-        sites=sites.positions[sites.num_vertices :],
-        face_labels=_face_labels(sheet, target),
-        predictions=predictions,
-    )
-
-
-def _map_sheet(sheet: Sheet) -> np.ndarray:
-    sources = _sources(sheet)
+def _map_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
+    sources = sources_of_rows(sheet)
     targets = []
     for source, target in sheet.shown:
         predictions = {}
@@ -139,14 +79,19 @@ def _map_sheet(sheet: Sheet) -> np.ndarray:
             if (arrays := pairs.map_of(source, target)) is not None:
                 samples = arrays["target_to_source"][pairs.sites(target).num_vertices :]
                 predictions[method] = Prediction(sources.index(source), target_to_source=samples)
-        targets.append(_sheet_target(sheet, target, predictions))
+        targets.append(sheet_target(sheet, target, predictions))
     return correspondence_sheet(
-        sheet.text, _sheet_sources(sheet), targets, list(sheet.methods), CELL
+        sheet.text,
+        sheet_sources(sheet, sources),
+        targets,
+        list(sheet.methods),
+        CELL,
+        COLOURS[job.cfg["colours"]],
     )
 
 
-def _part_sheet(sheet: Sheet) -> np.ndarray:
-    sources = _sources(sheet)
+def _part_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
+    sources = sources_of_rows(sheet)
     scored = {m: _scored(pairs, sheet.shown) for m, pairs in sheet.methods.items()}
     targets = []
     for source, target in sheet.shown:
@@ -156,9 +101,9 @@ def _part_sheet(sheet: Sheet) -> np.ndarray:
             for labels, score in [found.get((source, target), (None, None))]
             if labels is not None
         }
-        targets.append(_sheet_target(sheet, target, predictions))
+        targets.append(sheet_target(sheet, target, predictions))
     return part_sheet(
-        sheet.text, _sheet_sources(sheet), targets, list(sheet.methods), sheet.names, CELL
+        sheet.text, sheet_sources(sheet, sources), targets, list(sheet.methods), sheet.names, CELL
     )
 
 
@@ -169,6 +114,14 @@ def _scored(pairs: PosePairs, shown: list[tuple[str, str]]) -> dict[tuple[str, s
             found[pair.source, pair.target] = (pair.predicted, score_pair(pair).mean_iou)
     return found
 
+
+DRAW = {
+    "maps": _map_sheet,
+    "parts": _part_sheet,
+    "votes": _vote_sheet,
+    "textures": lambda sheet, job: texture_sheet(sheet, CELL),
+    "errors": lambda sheet, job: dense_sheet(sheet, CELL),
+}
 
 if __name__ == "__main__":
     run_alone(main, main.__doc__)

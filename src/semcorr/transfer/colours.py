@@ -30,11 +30,14 @@ _GOLDEN = 0.6180339887498949
 UNLABELLED = (0.6, 0.6, 0.6)
 
 
-def spatial_rainbow(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+def spatial_rainbow(
+    points: Float[np.ndarray, "n 3"], box: Float[np.ndarray, "2 3"] | None = None
+) -> Float[np.ndarray, "n 3"]:
     """Colour points by where they lie in their own box (HNSR spec 6.1).
 
     Args:
         points: positions or voxel indices; each axis is normalised by its own range.
+        box: lower and upper corner instead of the range of the points, which lie in it.
 
     Returns:
         (n, 3) float32 RGB in 0..1, the mean of one linear blend per axis.
@@ -44,7 +47,7 @@ def spatial_rainbow(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"
         raise ValueError(f"points: expected (n, 3), got {points.shape}")
     if len(points) == 0:
         return np.zeros((0, 3), np.float32)
-    low, high = points.min(axis=0), points.max(axis=0)
+    low, high = (points.min(axis=0), points.max(axis=0)) if box is None else np.asarray(box)
     place = (points - low) / (high - low + 1e-8)
     blends = _BLENDS[None, :, 0] * (1 - place[:, :, None]) + _BLENDS[None, :, 1] * place[:, :, None]
     return blends.mean(axis=1).astype(np.float32)

@@ -1,0 +1,70 @@
+"""Part labels of the shapes of one pose, and of its pairs through their maps."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from semcorr.evaluation.segmentation import LabelledPair
+from semcorr.stages.pose_pairs import PosePairs, true_site_labels
+from semcorr.transfer.labels import transfer_labels
+
+
+def part_names(pairs: PosePairs) -> list[str]:
+    """Return the sorted part names of all shapes of the pose."""
+    found: set[str] = set()
+    for source, target, *_ in pairs.rows():
+        for item_id in (source, target):
+            truth = pairs.truth_of(item_id)
+            found |= set(truth.label_names) if truth else set()
+    return sorted(found)
+
+
+def has_labels(pairs: PosePairs, item_id: str) -> bool:
+    """Tell whether any face of a shape is known to be of a part."""
+    truth = pairs.truth_of(item_id)
+    return truth is not None and bool((truth.face_labels >= 0).any())
+
+
+def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray | None:
+    """Return the label of every site as index into `names`; None where the shape has no labels."""
+    if not has_labels(pairs, item_id):
+        return None
+    truth = pairs.truth_of(item_id)
+    common = np.array([*(names.index(n) for n in truth.label_names), -1])
+    return true_site_labels(pairs.sites(item_id), truth, common)
+
+
+def labelled_pairs(
+    pairs: PosePairs, only: Collection[tuple[str, str]] | None = None
+) -> Iterator[LabelledPair]:
+    """Yield a LabelledPair for every pair of two labelled shapes, on the target's samples.
+
+    Args:
+        pairs: of one pose.
+        only: the (source, target) to read; None for all.
+    """
+    names = part_names(pairs)
+    labels: dict[str, np.ndarray | None] = {}
+    wanted = set()  # no map is read of the many targets without labels that a large set has
+    for source, target, *_ in pairs.rows():
+        if only is not None and (source, target) not in only:
+            continue
+        for item_id in (source, target):
+            if item_id not in labels:
+                labels[item_id] = shape_labels(pairs, item_id, names)
+        if labels[source] is not None and labels[target] is not None:
+            wanted.add((source, target))
+    for source, target, arrays in pairs.pairs(wanted):
+        sites = pairs.sites(target)
+        predicted = None
+        if arrays is not None:
+            predicted = transfer_labels(labels[source], arrays["target_to_source"])
+            predicted = predicted[sites.num_vertices :]
+        yield LabelledPair(
+            source=source,
+            target=target,
+            truth=labels[target][sites.num_vertices :],
+            predicted=predicted,
+            positions=sites.positions[sites.num_vertices :],
+            source_parts=frozenset(int(p) for p in np.unique(labels[source]) if p >= 0),
+        )
