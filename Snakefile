@@ -25,9 +25,8 @@ include: "workflow/rules/match.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/looks.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/textures.smk"
-include: "workflow/rules/votes.smk"
+include: "workflow/rules/sheets.smk"
+include: "workflow/rules/charts.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/pair.smk"
 include: "workflow/rules/tools.smk"
@@ -43,4 +42,10 @@ rule all:
 rule evaluate:
     input:
         PLAN.tables(),
+    localrule: True
+
+
+rule figures:
+    input:
+        PLAN.figures(),
     localrule: True

@@ -115,7 +115,7 @@ def test_inputs_are_the_chunks_of_both_sets(work):
     inputs = plan.match_inputs("spatial", "blocks", "aligned", "0")
     assert inputs["target_meshes"] == "results/meshes/blocks/0.json"
     assert set(inputs["source_meshes"]) == of_animals
-    assert plan.match_cfg("spatial", "blocks", "aligned")["sources"] == ["x", "y"]
+    assert plan.match_cfg("spatial", "blocks", "aligned", "0")["sources"] == ["x", "y"]
     shown = plan.pose_inputs("spatial", "blocks", "aligned")
     assert set(shown["meshes"]) == {"results/meshes/blocks/0.json", *of_animals}
     assert plan.target_chunks("blocks", "aligned") == [0]

@@ -52,7 +52,7 @@ def work(tmp_path, monkeypatch):
 
 def test_only_known_pairs_are_planned(work):
     chain = DenseChain(work, maps={"a__c": range(8)})
-    assert chain.plan.sources_and_targets("blocks", "blocks") == (["a", "b"], ["a", "b", "c"])
+    assert chain.plan.sources_and_targets("blocks", "aligned") == (["a", "b"], ["a", "b", "c"])
     pairs = chain.plan.match_cfg("spatial", "blocks", "aligned", "0")["pairs"]
     assert pairs == [["a", "b"], ["a", "c"], ["b", "a"]]
     members = chain.plan.match_members("blocks", "aligned", "0")
@@ -64,10 +64,10 @@ def test_only_known_pairs_are_planned(work):
 def test_a_set_without_dense_truth_stops_with_a_remedy(work):
     chain = DenseChain(work, shared=None)
     with pytest.raises(UserError, match="add matches.json or matches/"):
-        chain.plan.sources_and_targets("blocks", "blocks")
+        chain.plan.sources_and_targets("blocks", "aligned")
     (chain.root / "matches.json").write_text("{")
     with pytest.raises(UserError, match=r"set: matches.json: is not JSON"):
-        chain.plan.sources_and_targets("blocks", "blocks")
+        chain.plan.sources_and_targets("blocks", "aligned")
 
 
 def test_scores_of_a_perfect_and_of_a_random_map(work):
