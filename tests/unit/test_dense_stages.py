@@ -38,7 +38,8 @@ class DenseChain(Chain):
             (sheets, ("maps", "errors"), inputs),
             (chart, ("scores", "curves"), {"table": inputs["table"]}),
         ):
-            stage.main(self._job(given, {n: f"results/{n}.png" for n in names}, {}))
+            outputs = {n: f"results/{n}.png" for n in names}
+            stage.main(self._job(given, outputs, self.plan.sheet_cfg("blocks")))
         names = ("maps", "errors", "scores", "curves")
         return {n: np.asarray(Image.open(f"results/{n}.png").convert("RGB")) for n in names}
 

@@ -63,7 +63,7 @@ def map_files(root: str | Path, ids: Collection[str]) -> dict[tuple[str, str], s
     """
     known = frozenset(ids)
     found = {}
-    for name in _names(os.path.join(root, FOLDER)):
+    for name in _names(os.path.abspath(os.path.join(root, FOLDER))):
         parts = name.removesuffix(".npy").split(_BETWEEN)
         for cut in range(1, len(parts)):
             source, target = _BETWEEN.join(parts[:cut]), _BETWEEN.join(parts[cut:])
