@@ -53,7 +53,7 @@ def test_ten_thousand_lines_are_read_at_once_and_dealt_to_chunks(tmp_path):
     path = tmp_path / "10k.txt"
     path.write_text("".join(f"000-{n % 160:03d}/{i}\n" for n, i in enumerate(ids)))
     start = time.process_time()
-    chunks = item_lists.chunks_of({"set": entry(path, chunks=200)}, "set")
+    chunks = item_lists.chunks_of(entry(path, chunks=200), "set")
     assert time.process_time() - start < 2.0
     found = {m.id: m.status for members in chunks.values() for m in members}
     assert found == dict.fromkeys(ids, "ok")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from semcorr.cameras import Cameras, explicit, fibonacci, hammersley, orbit, pixel_rays, project
+from semcorr.datasets.procedural import generate
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.mesh import Material, Mesh
 from semcorr.rendering.appearance import Appearance
@@ -379,6 +380,15 @@ def test_corner_normals_equal_plain_loops(crease):
     )
     ours = corner_normals(vertices, faces, crease)
     np.testing.assert_allclose(ours, slow_corner_normals(vertices, faces, crease), atol=1e-9)
+
+
+@pytest.mark.parametrize("crease", [0, 40, 180])
+def test_blocks_of_corners_change_no_bit(crease, monkeypatch):
+    mesh = generate("chair", 1, 2).mesh
+    whole = corner_normals(mesh.vertices, mesh.faces, crease), face_normals(mesh.triangles)
+    monkeypatch.setattr("semcorr.rendering.normals.AT_ONCE", 37)
+    blocks = corner_normals(mesh.vertices, mesh.faces, crease), face_normals(mesh.triangles)
+    assert all(np.array_equal(a, b) for a, b in zip(whole, blocks, strict=True))
 
 
 def test_corner_normals_of_a_box_stay_flat_and_zero_area_faces_are_finite():

@@ -173,6 +173,12 @@ def test_max_vertices(tmp_path):
         read(tmp_path, SQUARE + "f 1 2 3\n", max_vertices=3)
 
 
+def test_too_many_vertices_are_counted_before_words_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("semcorr.geometry.formats.obj._read_lines", None)
+    with pytest.raises(ItemError, match="has 4 vertices, more than the 3 allowed"):
+        read(tmp_path, SQUARE + "f 1 2 3\n", max_vertices=3)
+
+
 def test_tiny_and_far_shapes_are_fine(tmp_path):
     assert len(read(tmp_path, "v 0 0 0\nv 1e-9 0 0\nv 0 1e-9 0\nf 1 2 3\n").faces) == 1
     assert len(read(tmp_path, "v 1e6 0 0\nv 1000001 0 0\nv 1e6 1 0\nf 1 2 3\n").faces) == 1

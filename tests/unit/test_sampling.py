@@ -3,7 +3,13 @@ import pytest
 import trimesh
 
 from semcorr.geometry.mesh import Mesh
-from semcorr.geometry.sampling import face_areas, is_degenerate, positions_at, sample_surface
+from semcorr.geometry.sampling import (
+    degenerate_faces,
+    face_areas,
+    is_degenerate,
+    positions_at,
+    sample_surface,
+)
 
 
 def uneven():
@@ -28,6 +34,18 @@ def test_degenerate_faces_at_any_scale_and_place():
         flat = np.flatnonzero(is_degenerate(mesh.triangles * scale))
         assert flat.tolist() == [3, 11]
     assert not is_degenerate(np.array([[[0, 0, 0], [1, 0, 0], [0.5, 1e-9, 0]]]))[0]
+
+
+def test_blocks_of_faces_change_no_bit(monkeypatch):
+    mesh = uneven()
+    whole = 0.5 * np.linalg.norm(np.cross(*np.diff(mesh.triangles, axis=1).swapaxes(0, 1)), axis=1)
+    expected = face_areas(mesh), is_degenerate(mesh.triangles), *sample_surface(mesh, 50, 1)
+    np.testing.assert_allclose(expected[0], whole, atol=1e-12)
+    monkeypatch.setattr("semcorr.geometry.sampling._FACES", 5)
+    found = face_areas(mesh), degenerate_faces(mesh), *sample_surface(mesh, 50, 1)
+    for one, other in zip(expected, found, strict=True):
+        assert np.array_equal(one, other)
+    assert len(degenerate_faces(Mesh(mesh.vertices, np.zeros((0, 3), int)))) == 0
 
 
 def test_counts_follow_areas():
