@@ -1,11 +1,13 @@
 """What Snakemake makes of the profiles, each with `profiles/default` beside it, and what it refuses."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zlib
 from types import SimpleNamespace
 
 import harness
@@ -181,6 +183,17 @@ def test_rules_of_the_block_are_submitted_as_arrays(checkout):
     checkout.run(*words, *quick, *rules, cores=None, succeeds=False)
     (call,) = map(json.loads, (slurm / "calls.jsonl").read_text().splitlines())
     assert call["rule"] == "meshes" and "--array=1-2" in call["arguments"]
+
+
+def test_a_task_of_an_array_runs_its_own_command_alone(checkout):
+    """What the executor starts is the command of the first job, with those of all others packed."""
+    commands = {"2": zlib.compress(b"echo the second job; exit 3").hex()}
+    packed = base64.b64encode(json.dumps(commands).encode()).decode()
+    checkout.environment["SLURM_ARRAY_TASK_ID"] = "2"
+    words = ("--executor", "slurm-jobstep", "--jobs", "1", f"--slurm-jobstep-array-execs={packed}")
+    run = checkout.run(MESHES[0], *words, cores=None, succeeds=False)
+    assert run.code == 3 and run.text.endswith("the second job\n"), run.text
+    assert not checkout.results.exists()
 
 
 def test_the_block_for_arrays():
