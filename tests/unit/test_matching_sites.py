@@ -188,7 +188,9 @@ def test_guided_finds_the_yaw_and_the_match():
 def test_guided_finds_any_rotation():
     rotation = all_rotations()[2000]
     source, target = turned_pair(rotation)
-    options = SimpleNamespace(**vars(GUIDED) | {"align": "rotation", "rotations": 1024})
+    options = SimpleNamespace(
+        **vars(GUIDED) | {"align": "rotation", "rotations": 1024, "chamfer_weight": 1.0}
+    )
     found = guided.match(source, target, options, 0)
     chosen = np.array(found.info["rotation_matrix"])
     angle = np.degrees(np.arccos(np.clip((np.trace(chosen @ rotation) - 1) / 2, -1, 1)))

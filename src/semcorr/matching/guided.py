@@ -13,9 +13,17 @@ from jaxtyping import Float, Int
 
 from semcorr.matching.cosine import BestRows, best_rows, unit_rows
 from semcorr.matching.result import SiteMatch, round_trip_confidence
-from semcorr.matching.rotation_search import Score, search
+from semcorr.matching.rotation_search import (
+    FINE_POINTS,
+    Rotations,
+    Score,
+    chamfer_of_turns,
+    search,
+    search_positions,
+)
 from semcorr.matching.rotations import all_rotations, turn_about_centre, turns
 from semcorr.matching.shape import Shape, concentric_sites, site_features_of
+from semcorr.matching.yaw import choose, thinned
 
 # sites per shape in the vote; the vote's cost grows with its square
 VOTERS = 1500
@@ -130,17 +138,31 @@ def match_aligned(
     )
 
 
-def _rotations(options, score: Callable[[int], Score]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rotations among which the votes decide, and their scores.
+def _any_rotation(
+    source: Float[np.ndarray, "s 3"],
+    target: Float[np.ndarray, "t 3"],
+    options,
+    score: Callable[[int], Score],
+) -> tuple[Rotations, Float[np.ndarray, " k"], int]:
+    """Return rotations that votes or positions speak for, the votes' scores, and which is chosen.
+
+    Seen from elsewhere a shape looks otherwise, so that features alone may miss the rotation; the
+    shape alone does not tell a seat from a back.
 
     Args:
-        options: `align`, `yaws`, `rotations`.
+        source: positions of the voters about the common centre.
+        target: the same.
+        options: `rotations`, `chamfer_weight` (as in `yaw.choose`).
         score: number of votes -> score of rotations.
     """
-    if options.align == "rotation":
-        return search(all_rotations(options.rotations), score(ROUGH_VOTES), score(HEAVIEST))
-    rotations = turns(options.yaws if options.align == "yaw" else 1)
-    return rotations, score(HEAVIEST)(rotations)
+    fine = score(HEAVIEST)
+    voted, _ = search(all_rotations(options.rotations), score(ROUGH_VOTES), fine)
+    fitting, _ = search_positions(source, target, options.rotations)
+    rotations = np.concatenate([voted, fitting])
+    scores = fine(rotations)
+    clouds = thinned(source, FINE_POINTS), thinned(target, FINE_POINTS)
+    chamfer = chamfer_of_turns(*clouds, rotations)
+    return rotations, scores, choose(chamfer, scores, options.chamfer_weight).yaw
 
 
 def _voters(shape: Shape) -> Int[np.ndarray, " n"]:
@@ -156,7 +178,7 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
         source: needs site features.
         target: needs site features of as many channels.
         options: `temperature`, `sigma`, `position_weight`, `align` ("none", "yaw", "rotation"), `yaws`,
-            `rotations`.
+            `rotations`, `chamfer_weight`.
         seed: unused; subsample and rotations are fixed.
 
     Returns:
@@ -168,14 +190,18 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
         source_features[rows_source], target_features[rows_target], options.temperature
     )
     source_sites, target_sites = concentric_sites(source, target)
+    places = source_sites[rows_source], target_sites[rows_target]
 
     def score(votes: int) -> Score:
         heavy = heaviest(weights, votes)
-        places = source_sites[rows_source], target_sites[rows_target]
         return lambda rotations: score_rotations(*places, heavy, rotations, options.sigma)
 
-    rotations, scores = _rotations(options, score)
-    chosen = int(np.argmax(scores))
+    if options.align == "rotation":
+        rotations, scores, chosen = _any_rotation(*places, options, score)
+    else:
+        rotations = turns(options.yaws if options.align == "yaw" else 1)
+        scores = score(HEAVIEST)(rotations)
+        chosen = int(np.argmax(scores))
     aligned = turn_about_centre(target_sites, rotations[chosen])
     best = match_aligned(
         source_features, target_features, source_sites, aligned, options.position_weight

@@ -34,7 +34,9 @@ def main(job: StageJob) -> None:
     options = entry_of("methods", cfg)
     match = import_module(f"semcorr.matching.{options.matcher}").match
     array = array_for(options)
-    load_source = lru_cache(SOURCES_KEPT)(ShapeLoader(job, "source", array).load)
+    # where only the target's pose is chosen, a source is kept in one pose
+    poses = None if getattr(options, "align", "none") == "rotation" else 1
+    load_source = lru_cache(SOURCES_KEPT)(ShapeLoader(job, "source", array, poses).load)
     load_target = lru_cache(1)(ShapeLoader(job, "target", array).load)
 
     def compute(item_id: str) -> Arrays:
@@ -86,10 +88,12 @@ class ShapeLoader:
         job: its inputs.
         side: "source" or "target".
         array: of the features that the method reads, None for none.
+        poses: how many poses of grids are kept, None for all.
     """
 
-    def __init__(self, job: StageJob, side: str, array: str | None):
+    def __init__(self, job: StageJob, side: str, array: str | None, poses: int | None = None):
         self._array = array
+        self._poses = poses
         self._meshes = _readers(job, f"{side}_meshes")
         self._features = _readers(job, f"{side}_features")
         self._voxels = _readers(job, f"{side}_voxels")
@@ -101,13 +105,15 @@ class ShapeLoader:
         if self._array:
             values = find_item(self._features, item_id, (self._array,))[self._array]
             # grids of many poses stay as they are stored: matchers widen those that they compare
-            rest |= (
-                {SITES: values.astype(np.float32)} if self._array == SITES else {"grids": values}
-            )
+            if self._array == SITES:
+                rest[SITES] = values.astype(np.float32)
+            else:
+                # a view would hold on to all of them
+                rest["grids"] = values if self._poses is None else values[: self._poses].copy()
         if "grids" in rest:
             voxels = find_item(self._voxels, item_id)
-            rest["voxels"] = tuple(split_yaws(voxels))
-            rest["turned_from_world"] = voxels["turned_from_world"]
+            rest["voxels"] = tuple(split_yaws(voxels))[: self._poses]
+            rest["turned_from_world"] = voxels["turned_from_world"][: self._poses]
             rest["voxel_resolution"] = _resolution(self._voxels)
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 

@@ -27,4 +27,10 @@ class Options(Alignable):
     align: Literal["none", "yaw", "rotation"] = Field(
         "yaw", description="turns that the matches vote on: those about +Z, or all rotations"
     )
+    chamfer_weight: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="with align: rotation, chamfer distance against the votes in the choice",
+    )
     yaws: int = Field(48, ge=1, le=360, description="number of yaws tried with align: yaw")
