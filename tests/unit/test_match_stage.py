@@ -30,7 +30,7 @@ def stores():
 class Chunk(MemoryReader):
     """Items in memory behind all that the stage asks of a chunk."""
 
-    manifest = SimpleNamespace(by_id={"a"})
+    manifest = SimpleNamespace(rows=[SimpleNamespace(id="a")])
 
 
 @pytest.mark.parametrize(("poses", "expected"), [(None, POSES), (1, 1)])

@@ -153,10 +153,10 @@ def test_truth_files_of_some_objects_are_inputs(tmp_path):
     (truth / "labels").mkdir(parents=True)
     (truth / "labels/labelled.json").write_text("{}")
     (truth / "symmetry.json").write_text("{}")
-    with_truth = entry("x", truth=str(truth))["set"]
+    with_truth = entry(tmp_path / "list.csv", truth=str(truth))["set"]
     assert item_lists.truth_files(with_truth, found) == [
         str(truth / "labels/labelled.json"),
         str(truth / "symmetry.json"),
     ]
-    assert item_lists.truth_files(entry("x")["set"], found) == []
+    assert item_lists.truth_files(entry(tmp_path / "list.csv")["set"], found) == []
     assert item_lists.mesh_files(with_truth, found) == []

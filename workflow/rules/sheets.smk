@@ -46,7 +46,7 @@ use rule part_sheets as vote_sheets with:
     output:
         votes=sheet("votes"),
     log:
-        "results/logs/figures/{task}/{experiment}/{pose}_votes.log",
+        "results/logs/figures/{task}/{experiment}/{pose}/votes.log",
     benchmark:
         "results/costs/figures/{task}/{experiment}/{pose}/votes.tsv"
     message:
