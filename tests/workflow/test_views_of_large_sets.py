@@ -27,6 +27,9 @@ def test_views_are_shared_collected_on_scratch_and_removed(checkouts, tmp_path):
     one.write_config(CONFIG)
     one.run(TARGET)
     assert (one.results / f"{VIEWS}.json").exists()
+    one.write_config(CONFIG | {"keep_renders": False, "scratch": "/nowhere"})
+    assert one.plan(TARGET).outputs == frozenset()
+    one.write_config(CONFIG)
 
     # another checkout: the same views without a ray, and gone at the end
     two.write_config(CONFIG | {"keep_renders": False})
