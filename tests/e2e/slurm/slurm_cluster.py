@@ -1,9 +1,9 @@
 """A Slurm of our own for tests: munged, slurmctld and one slurmd per node, on loopback, in one folder.
 
 The daemons run in the foreground as children of the tests: they are stopped by their process ids, and end
-with the tests if those are killed. The configuration must lie in /etc/slurm (the executor starts `srun`
-without SLURM_CONF), so links are put there for as long as the cluster lives. A machine that has a
-configuration of its own is left alone.
+with the tests if those are killed (jobs under way then go on to their own end). The configuration must lie
+in /etc/slurm (the executor starts `srun` without SLURM_CONF), so links are put there for as long as the
+cluster lives. A machine that has a configuration of its own is left alone.
 """
 
 import ctypes
