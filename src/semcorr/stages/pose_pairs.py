@@ -94,16 +94,19 @@ class PosePairs:
         return sorted(found, key=lambda f: f[:2])
 
     def pairs(
-        self, only: Collection[tuple[str, str]] | None = None
+        self,
+        only: Collection[tuple[str, str]] | None = None,
+        names: Collection[str] | None = None,
     ) -> Iterator[tuple[str, str, Arrays | None]]:
         """Yield (source, target, map arrays or None when the pair has no map), sorted.
 
         Args:
             only: the (source, target) to read; None for all.
+            names: of the arrays to read; None for all.
         """
         for source, target, reader, row in self.rows():
             if only is None or (source, target) in only:
-                yield source, target, reader.read(row.id) if row.status == "ok" else None
+                yield source, target, reader.read(row.id, names) if row.status == "ok" else None
 
     def lost(self, needs_truth: bool = True) -> list[str]:
         """Return `status: reason` of every pair that cannot be scored.
@@ -157,10 +160,11 @@ class PosePairs:
     def truth_of(self, item_id: str) -> Truth | None:
         """Return the ground truth of a shape; None when it could not be read."""
         if item_id not in self._truth:
-            try:
-                self._truth[item_id] = truth_from_arrays(_find(self._truth_readers, item_id))
-            except ItemError:
-                self._truth[item_id] = None
+            # the whole chunk: small, and each of ten thousand shapes is asked for
+            reader = self._truth_readers.get(item_id)
+            found = reader.read_all() if reader else {}
+            self._truth |= {name: truth_from_arrays(arrays) for name, arrays in found.items()}
+            self._truth.setdefault(item_id, None)
         return self._truth[item_id]
 
 
