@@ -39,9 +39,9 @@ def labelled(work: Path) -> int:
     return sum(number_of(item_id, 16) > 0 for item_id in ids[1:])
 
 
-def inodes(results: Path) -> tuple[int, int, int]:
-    """Return files, folders, and the most files of one store."""
-    paths = list(results.rglob("*"))
+def inodes(work: Path) -> tuple[int, int, int]:
+    """Return files and folders of results and records, and the most files of one store."""
+    paths = [path for name in ("results", ".snakemake") for path in (work / name).rglob("*")]
     stores = [p for p in paths if p.suffix == ".zarr"]
     most = max(sum(p.is_file() for p in store.rglob("*")) for store in stores)
     return sum(p.is_file() for p in paths), sum(p.is_dir() for p in paths), most
@@ -68,8 +68,8 @@ def main() -> None:
             f"executed: {done.wall_s:.0f} s wall, {done.cpu_s:.0f} s CPU of Snakemake and its jobs"
             f" ({done.cpu_s / total:.2f} s a job), largest process {done.peak_mb:.0f} MB"
         )
-        files, folders, most = inodes(work / "results")
-        print(f"results: {files} files, {folders} folders; largest store {most} files")
+        files, folders, most = inodes(work)
+        print(f"results and records: {files} files, {folders} folders; largest store {most} files")
         assert most <= 60, most
         found = scored(work)
         print(f"targets in the table: {found}, labelled objects: {labelled(work)}")

@@ -56,6 +56,30 @@ def test_round_trip_of_ragged_and_fixed_arrays(tmp_path):
     assert not list(tmp_path.glob("*.part-*"))
 
 
+@pytest.mark.parametrize("ids", ["", "a", "cab"])
+def test_all_items_at_once_are_what_they_are_one_by_one(tmp_path, ids):
+    """Ragged arrays that are empty, items that failed, a store without any: the same arrays and types."""
+
+    def compute(item_id):
+        if item_id == "f":
+            raise ItemError("bad", "failed")
+        nothing = np.zeros((0, 2), np.uint8) if item_id != "c" else np.ones((3, 2), np.uint8)
+        return arrays_of(item_id) | {"nothing": nothing}
+
+    ragged = frozenset({"points", "nothing"})
+    job = job_in(tmp_path, [*ids, "f"], ragged=ragged)
+    write_chunk(job, lambda missing: simple(compute))
+    reader = ChunkReader(tmp_path / "0.json")
+    found = reader.read_all()
+    assert list(found) == sorted(ids)
+    for item_id, arrays in found.items():
+        one = reader.read(item_id)
+        assert arrays.keys() == one.keys()
+        for name, array in one.items():
+            assert arrays[name].dtype == array.dtype
+            np.testing.assert_array_equal(arrays[name], array)
+
+
 def test_empty_ragged_arrays_survive(tmp_path):
     write_chunk(
         job_in(tmp_path, ids=("a", "b")),

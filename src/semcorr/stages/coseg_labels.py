@@ -54,7 +54,7 @@ def labelled_pairs(
                 labels[item_id] = shape_labels(pairs, item_id, names)
         if labels[source] is not None and labels[target] is not None:
             wanted.add((source, target))
-    for source, target, arrays in pairs.pairs(wanted):
+    for source, target, arrays in pairs.pairs(wanted, ("target_to_source",)):
         sites = pairs.sites(target)
         predicted = None
         if arrays is not None:

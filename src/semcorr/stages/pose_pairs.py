@@ -106,16 +106,19 @@ class PosePairs:
         return sorted(found, key=lambda f: f[:2])
 
     def pairs(
-        self, only: Collection[tuple[str, str]] | None = None
+        self,
+        only: Collection[tuple[str, str]] | None = None,
+        names: Collection[str] | None = None,
     ) -> Iterator[tuple[str, str, Arrays | None]]:
         """Yield (source, target, map arrays or None when the pair has no map), sorted.
 
         Args:
             only: the (source, target) to read; None for all.
+            names: of the arrays to read; None for all.
         """
         for source, target, reader, row in self.rows():
             if only is None or (source, target) in only:
-                yield source, target, reader.read(row.id) if row.status == "ok" else None
+                yield source, target, reader.read(row.id, names) if row.status == "ok" else None
 
     def map_of(self, source: str, target: str) -> Arrays | None:
         """Return the map arrays of one pair, None when it has no map."""
@@ -188,14 +191,18 @@ class PosePairs:
         Parts have the names of `part_names`; names may repeat.
         """
         if item_id not in self._truth:
-            try:
-                truth = truth_from_arrays(find_item(self._truth_readers, item_id))
-                self.names_in_data.update(truth.label_names)
-                names = tuple(self.part_names.get(name, name) for name in truth.label_names)
-                self._truth[item_id] = replace(truth, label_names=names)
-            except ItemError:
-                self._truth[item_id] = None
+            # the whole chunk: small, and each of ten thousand shapes is asked for
+            reader = self._truth_readers.get(item_id)
+            found = reader.read_all() if reader else {}
+            self._truth |= {name: self._named(arrays) for name, arrays in found.items()}
+            self._truth.setdefault(item_id, None)
         return self._truth[item_id]
+
+    def _named(self, arrays: Arrays) -> Truth:
+        truth = truth_from_arrays(arrays)
+        self.names_in_data.update(truth.label_names)
+        names = tuple(self.part_names.get(name, name) for name in truth.label_names)
+        return replace(truth, label_names=names)
 
 
 def by_id(readers: list[ChunkReader]) -> dict[str, ChunkReader]:

@@ -295,3 +295,7 @@ class ChunkReader:
                 reason = row.reason
             raise ItemError(reason, "upstream_failed")
         return self.packed.read(self._index[item_id], names)
+
+    def read_all(self) -> dict[str, Arrays]:
+        """Return all arrays of all items that are there, by id: for stores of small items."""
+        return dict(zip(self.ids, self.packed.read_all(), strict=True)) if self.ids else {}

@@ -14,7 +14,8 @@ import zarr
 
 from semcorr.store.items import Arrays
 
-MAX_FILES = 60
+# 60 with the time stamp that Snakemake leaves in every folder that a job makes
+MAX_FILES = 59
 CHUNK_BYTES = 4 << 20
 OFFSETS = "__offsets"
 
@@ -146,6 +147,18 @@ class PackedReader:
     def read(self, index: int, names: Iterable[str] | None = None) -> Arrays:
         """Return the arrays (all, or those named) of the item at `index`."""
         return {name: self._read(name, index) for name in (names or self.names)}
+
+    def read_all(self) -> list[Arrays]:
+        """Return the arrays of all items, in their order: one read an array, not one an item."""
+        columns = {name: self._split(name) for name in self.names}
+        count = max((len(values) for values in columns.values()), default=0)
+        return [{name: values[n] for name, values in columns.items()} for n in range(count)]
+
+    def _split(self, name: str) -> list[np.ndarray]:
+        whole = np.asarray(self._arrays[name][:])
+        if name in self._offsets:
+            return np.split(whole, self._offsets[name][1:-1])
+        return list(whole)
 
     def _read(self, name: str, index: int) -> np.ndarray:
         if name in self._offsets:
