@@ -111,7 +111,7 @@ lint: env  ## style of Python and Snakemake files
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/snakefmt --check Snakefile workflow/rules
 
-tiny-weights: env  ## train the tiny networks and copy them to resources/weights (an hour)
+tiny-weights: env  ## train the tiny networks and copy them to resources/weights (hours)
 	$(SNAKEMAKE) -c $(CORES) $(sort $(foreach pair,$(TINY_WEIGHTS),results/models/$(firstword $(subst :, ,$(subst =, ,$(pair))))/model.json))
 	$(PYTHON) setup/ship_weights.py $(TINY_WEIGHTS)
 

@@ -5,7 +5,6 @@ import errno
 import json
 import logging
 import os
-import resource
 import socket
 import time
 import traceback
@@ -16,7 +15,7 @@ from typing import Any
 
 from semcorr.errors import UserError
 from semcorr.stages.logs import logging_to
-from semcorr.stages.work_record import record_path, write_work_record
+from semcorr.stages.work_record import peak_mb, record_path, write_work_record
 from semcorr.store.chunk import ChunkJob
 from semcorr.store.files import sha256_file
 from semcorr.store.lock import end_if_orphaned_before_writing
@@ -200,7 +199,7 @@ def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
     start = time.monotonic()
     try:
         main(job)
-        log.info("finished in %.1f s, peak memory %.0f MB", time.monotonic() - start, _peak_mb())
+        log.info("finished in %.1f s, peak memory %.0f MB", time.monotonic() - start, peak_mb())
     except UserError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
@@ -214,12 +213,6 @@ def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
         else:
             log.error("%s", traceback.format_exc())
         raise SystemExit(1) from None
-
-
-def _peak_mb() -> float:
-    """Return the peak memory of this process or its largest child (Linux counts in kB)."""
-    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(who).ru_maxrss for who in whose) / 1024
 
 
 def _paths(value: Any) -> list[Path]:

@@ -4,6 +4,7 @@ CPU time and peak memory, too: Snakemake looks at a process twice a second at fi
 what comes after the last look is missing in its numbers.
 """
 
+import re
 import resource
 import sys
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ from semcorr.store.tally import TALLY
 # Another column changes no result
 VERSION = 1
 MEGABYTE = 2**20
-# Of `ru_maxrss` on Linux, the only system that the workflow runs on
-RSS_UNIT = 1024
+# Unit of all that Linux, the only system that the workflow runs on, says of memory
+KILOBYTE = 1024
 SUFFIX = ".work.tsv"
 COLUMNS = ("items", "failed", "items_s", "cpu_s", "peak_mb", "bytes", "files", "gpu_mb")
 
@@ -47,8 +48,21 @@ def write_work_record(path: Path, outputs: Iterable[Path]) -> None:
 def cpu_and_peak() -> tuple[float, float]:
     """Return CPU time (s) of this process and its ended children, and the peak (MB) of the largest."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    peak = max(u.ru_maxrss for u in used) * RSS_UNIT / MEGABYTE
-    return round(sum(u.ru_utime + u.ru_stime for u in used), 4), round(peak, 1)
+    return round(sum(u.ru_utime + u.ru_stime for u in used), 4), round(peak_mb(), 1)
+
+
+def peak_mb() -> float:
+    """Return the peak memory (MB) of this process or of its largest ended child."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(_own_peak(), children) * KILOBYTE / MEGABYTE
+
+
+def _own_peak() -> int:
+    # `ru_maxrss` of a process remembers what it was before exec: a copy of its parent, however large
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def gpu_mb() -> float:
