@@ -199,7 +199,8 @@ def test_ci_fails_with_the_tests_on_a_cluster(clone):
     assert code == 3
     assert shown.rstrip().splitlines()[-1] == "== 2 passed in 9 s =="
     runs = [line.split(" -m pytest ")[1] for line in clone.logged("-m pytest")]
-    assert runs == ["-m cluster tests/e2e/slurm", "-n 2 --dist loadfile"]
+    cluster = "-m cluster tests/e2e/slurm"
+    assert runs == [cluster, cluster, "-n 2 --dist loadfile"]  # once more where something failed
 
 
 def test_make_test_fails_with_pytest(clone):
