@@ -20,7 +20,7 @@ from typing import Any
 
 from semcorr.datasets import dense_files
 from semcorr.datasets.object_list import examine, read_rows
-from semcorr.errors import ItemError, UserError
+from semcorr.errors import UserError
 from semcorr.geometry.formats.references import referenced_files
 
 FORBIDDEN_IN_NAMES = "{}\n\r\t\0"
@@ -162,38 +162,6 @@ def truth_below(root: str, members: list[Member], listed: Collection[str]) -> li
     names = [f"{folder}/{item_id}.json" for item_id in ids for folder in TRUTH_FOLDERS]
     names += dense_files.truth_names(root, listed, ids)
     return _inside(root, [*names, "symmetry.json"])
-
-
-def known_pairs(
-    datasets: Mapping[str, Mapping[str, Any]],
-    name: str,
-    sources: Collection[str],
-    targets: Collection[str],
-) -> list[tuple[str, str]]:
-    """Return all (source, target), sorted, of a data set whose dense correspondence is known.
-
-    Raises:
-        UserError: the file that says so is malformed.
-    """
-    entry = base_entry(datasets, name)
-    if entry["kind"] == "procedural":
-        # here, because the grammars are more than planning imports otherwise
-        from semcorr.datasets.procedural import vertex_group
-
-        groups = {i: vertex_group(i) or i for i in {*sources, *targets}}
-        return dense_files.known_pairs(groups, (), sources, targets)
-    key = "root" if "root" in entry else "truth"
-    if not entry.get(key) or _items_module(entry["kind"]):
-        return []
-    root = root_of(entry, key)
-    groups: dict[str, str] = {}
-    try:
-        for path in _inside(root, [dense_files.SHARED]):
-            groups = dense_files.read_groups(path)
-    except ItemError as error:
-        raise UserError(f"{root}: {error.reason}") from None
-    maps = dense_files.map_files(root, _listed(entry))
-    return dense_files.known_pairs(groups, maps, sources, targets)
 
 
 def _listed(entry: Mapping[str, Any]) -> dict[str, Member]:

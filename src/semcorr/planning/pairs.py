@@ -6,6 +6,7 @@ from typing import Any
 from semcorr.config.experiments import Experiment
 from semcorr.config.root import EXPERIMENT_SECTIONS
 from semcorr.datasets import members as item_lists
+from semcorr.datasets.dense_pairs import known_pairs
 from semcorr.errors import UserError
 from semcorr.planning.paths import manifest
 from semcorr.planning.variants import Variants
@@ -61,7 +62,7 @@ class Pairs(Variants):
             count = item_lists.base_entry(self.datasets, dataset)["chunks"]
             sides = self._named_sides(experiment, pose)
             found: dict[int, list[list[str]]] = {}
-            for source, target in item_lists.known_pairs(self.datasets, dataset, *sides):
+            for source, target in known_pairs(self.datasets, dataset, *sides):
                 found.setdefault(item_lists.chunk_of(target, count), []).append([source, target])
             if not found:
                 raise UserError(
