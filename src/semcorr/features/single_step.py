@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,12 @@ class SingleStep:
             raise UserError(f"timestep and noise must lie in 0..{self.steps} steps")
         if self.draws < 1 or self.guidance < -1:
             raise UserError("draws must be at least 1 and guidance at least -1")
+
+    @classmethod
+    def of(cls, options: Any, layers: tuple[int, ...], seed: int) -> "SingleStep":
+        """Take all but layers and seed out of the options of a feature entry, by their names."""
+        names = ("steps", "timestep", "noise", "guidance", "draws")
+        return cls(layers=layers, seed=seed, **{name: getattr(options, name) for name in names})
 
     @property
     def needs_pictures(self) -> bool:

@@ -35,15 +35,7 @@ def extractor(options: Options, upstream: Upstream) -> Iterator[Callable[[str], 
     conditions_of = None
     if options.guidance != -1:
         conditions_of = condition_path(options, upstream)
-    step = SingleStep(
-        layers=(options.layer,),
-        steps=options.steps,
-        timestep=options.timestep,
-        noise=options.noise,
-        guidance=options.guidance,
-        draws=options.draws,
-        seed=upstream.seed,
-    )
+    step = SingleStep.of(options, (options.layer,), upstream.seed)
 
     def compute(item_id: str) -> Arrays:
         arrays = upstream.latents.read(item_id)

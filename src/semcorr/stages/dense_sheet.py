@@ -12,7 +12,7 @@ from semcorr.report.picture import Look, look_at, paint_points, paint_vertices
 from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
 from semcorr.stages.pose_pairs import PosePairs
 from semcorr.stages.score_dense import places_of, true_map
-from semcorr.stages.sheet_pose import Sheet
+from semcorr.stages.sheet_pose import Sheet, row_note, sources_of_rows
 
 # Of the legend, in longest sides
 STEPS = (0.0, 0.05, 0.1)
@@ -22,13 +22,12 @@ def dense_sheet(pose: Sheet, size: int) -> UInt8[np.ndarray, "h w 3"]:
     """Sources above in colours of positions; a target a row: along the true map, then distances."""
     if not pose.shown:
         return nothing_to_show(pose.text, NO_MAP)
-    pairs = next(iter(pose.methods.values()))
-    sources = sorted({source for source, _ in pose.shown})
-    header = [Cell(_coloured(pairs, source, size), source) for source in sources]
+    pairs = pose.any
+    header = [Cell(_coloured(pairs, source, size), source) for source in sources_of_rows(pose)]
     rows = []
     for source, target in pose.shown:
         truth = true_map(pairs, source, target)
-        note = f"from {source}" if len(sources) > 1 else ""
+        note = row_note(pose, source)
         if truth is None:
             rows.append(Row(target, note, [Cell(None, "no truth")] * (1 + len(pose.methods))))
             continue

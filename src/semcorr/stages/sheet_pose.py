@@ -36,6 +36,11 @@ def sources_of_rows(sheet: Sheet) -> list[str]:
     return sorted({source for source, _ in sheet.shown})
 
 
+def row_note(sheet: Sheet, source: str) -> str:
+    """Return the words below a target's name: its source, where there are several."""
+    return f"from {source}" if len(sources_of_rows(sheet)) > 1 else ""
+
+
 def sheet_sources(sheet: Sheet, names: list[str]) -> list[SheetSource]:
     """Return these sources with their labels."""
     return [

@@ -1,7 +1,6 @@
 """Contact sheet of transferred textures: every pixel of a target follows the map on its own."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,34 +9,26 @@ from semcorr.errors import ItemError
 from semcorr.geometry.closest import Surface
 from semcorr.report.contact_sheet import NO_MAP
 from semcorr.report.picture import Look, look_at, paint_points
-from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
+from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
 from semcorr.stages.export_textures import itself
 from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.sheet_pose import Sheet, row_note, sources_of_rows
 from semcorr.transfer.carry import SurfacePoints
 from semcorr.transfer.texture import Follow, Paint, colours_at, dense
 
 
-class Shown(Protocol):
-    """What the sheet needs of a pose: pairs by method, rows, words."""
-
-    methods: Mapping[str, PosePairs]
-    shown: Sequence[tuple[str, str]]
-    text: SheetText
-
-
-def texture_sheet(pose: Shown, size: int) -> UInt8[np.ndarray, "h w 3"]:
+def texture_sheet(pose: Sheet, size: int) -> UInt8[np.ndarray, "h w 3"]:
     """Sources above; a target a row: as it is, then with the source's texture along every map."""
     if not pose.shown:
         return nothing_to_show(pose.text, NO_MAP)
-    pairs = next(iter(pose.methods.values()))
-    sources = sorted({source for source, _ in pose.shown})
-    header = [Cell(_own(pairs, source, size), source) for source in sources]
+    pairs = pose.any
+    header = [Cell(_own(pairs, source, size), source) for source in sources_of_rows(pose)]
     rows = []
     for source, target in pose.shown:
         look = look_at(pairs.mesh(target), size)
         cells = [Cell(_own(pairs, target, size))]
         cells += _cells(pose.methods, source, target, look)
-        rows.append(Row(target, f"from {source}" if len(sources) > 1 else "", cells))
+        rows.append(Row(target, row_note(pose, source), cells))
     return sheet(pose.text, header, ["Itself", *pose.methods], rows, [], {})
 
 
