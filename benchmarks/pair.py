@@ -27,8 +27,8 @@ from semcorr.assets.table import asset_keys, repository_root
 from semcorr.config.load import validate
 from semcorr.datasets.procedural import generate
 from semcorr.errors import UserError
-from semcorr.stages.job import Runtime
-from semcorr.stages.pair_method import PairMethods
+from semcorr.stages.one_pair.method import PairMethods
+from semcorr.stages.running.job import Runtime
 
 METHODS = ("guided_mobilenetv2", "guided_tiny")
 CONFIG = repository_root() / "config/config.yaml"

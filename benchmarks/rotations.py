@@ -27,10 +27,10 @@ from semcorr.datasets.context import DatasetContext, truth_to_arrays
 from semcorr.datasets.members import read_members
 from semcorr.geometry.mesh_arrays import to_arrays
 from semcorr.seeds import seed_of
-from semcorr.stages.job import Runtime
-from semcorr.stages.memory_chain import MemoryChain
-from semcorr.stages.pair_method import PairMethods
-from semcorr.stages.pose_pairs import PosePairs, pair_id
+from semcorr.stages.matched.pose_pairs import PosePairs, pair_id
+from semcorr.stages.one_pair.memory_chain import MemoryChain
+from semcorr.stages.one_pair.method import PairMethods
+from semcorr.stages.running.job import Runtime
 from semcorr.store.memory import MemoryReader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> Iterator[dict]:
     pairs = [(s, t) for s in ids[: arguments.sources] for t in ids if s != t]
     runtime = Runtime(device="cpu")
     weights = PairMethods(config, runtime, arguments.results)
-    scorer = import_module(f"semcorr.stages.score_{task}")
+    scorer = import_module(f"semcorr.stages.scores.{task}")
     for pose in arguments.poses or experiment.poses:
         meshes, truth = shapes_of(config, experiment.poses[pose], ids)
         with MemoryChain(config, runtime, weights.weights) as chain:

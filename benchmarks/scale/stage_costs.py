@@ -10,7 +10,7 @@ import csv
 import sys
 from pathlib import Path
 
-from semcorr.stages.costs import read_costs
+from semcorr.stages.running.costs import read_costs
 
 COLUMNS = (
     "stage", "variant", "jobs", "items", "cpu_s_per_item", "cpu_s_per_job", "peak_mb",

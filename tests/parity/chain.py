@@ -15,7 +15,7 @@ from semcorr.config.load import dump, validate
 from semcorr.networks.backbones import build_backbone
 from semcorr.networks.trellis.loading import untrained_network
 from semcorr.planning import Plan, manifest, weights_manifest
-from semcorr.stages.job import Runtime, StageJob
+from semcorr.stages.running.job import Runtime, StageJob
 
 CHUNK = "0"
 NETWORKS = {

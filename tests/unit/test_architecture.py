@@ -87,6 +87,11 @@ def test_workflow_files_are_short_and_scripts_thin():
         assert len(path.read_text().splitlines()) <= 15, path
 
 
+def test_what_lies_directly_in_stages_can_be_started():
+    for path in (SOURCE / "stages").glob("[!_]*.py"):
+        assert '__name__ == "__main__"' in path.read_text(), path
+
+
 def test_modules_of_tests_have_different_names():
     # pytest imports them by their names alone, so that two files of one name end the whole suite
     names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]

@@ -747,7 +747,7 @@ def test_command_line(site, tmp_path, capsys):
 
 
 def test_stage_takes_rows_from_the_rule(tmp_path, monkeypatch):
-    from semcorr.stages.job import Runtime, StageJob
+    from semcorr.stages.running.job import Runtime, StageJob
 
     mirror = tmp_path / "mirror"
     mirror.mkdir()

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from semcorr.stages import check, check_facts
+from semcorr.stages import check
 from semcorr.stages.check import RAYCAST, targets
+from semcorr.stages.running import machine
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def modules(tmp_path, monkeypatch):
         for name, source in sources.items():
             (folder / f"{name}.py").write_text(source)
         imports = {name: (name, "all") for name in sources}
-        monkeypatch.setattr(check_facts, "IMPORTS", imports)
+        monkeypatch.setattr(machine, "IMPORTS", imports)
 
     return make
 
@@ -40,7 +41,7 @@ def test_every_kind_of_broken_import_is_named_and_the_rest_goes_on(modules):
         aborts="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
         last="",
     )
-    found, _ = check_facts.packages(fast=False, seconds=20)
+    found, _ = machine.packages(fast=False, seconds=20)
     errors = {name: fact["error"] for name, fact in found.items()}
     assert errors == {
         "first": "",
@@ -56,7 +57,7 @@ def test_every_kind_of_broken_import_is_named_and_the_rest_goes_on(modules):
 def test_hanging_import_ends_with_the_time(modules):
     modules(first="", hangs="import time; time.sleep(60)", last="")
     start = time.monotonic()
-    found, _ = check_facts.packages(fast=False, seconds=1.5)
+    found, _ = machine.packages(fast=False, seconds=1.5)
     assert time.monotonic() - start < 5
     assert found["first"]["ok"]
     assert found["hangs"]["error"] == "hangs while it is imported"
@@ -66,41 +67,41 @@ def test_hanging_import_ends_with_the_time(modules):
 
 def test_cuda_is_asked_of_torch_and_survives_its_failure(modules):
     modules(torch="class cuda:\n    is_available = staticmethod(lambda: 1 / 0)\n", last="")
-    found, cuda = check_facts.packages(fast=False, seconds=20)
+    found, cuda = machine.packages(fast=False, seconds=20)
     assert found["torch"]["ok"] and found["last"]["ok"]
     assert not cuda["cuda"] and "division" in cuda["problem"]
 
 
 def test_blender_and_set_up_that_give_no_answer(monkeypatch, tmp_path):
-    monkeypatch.setattr(check_facts, "_output", lambda *_: "Segmentation fault")
-    assert check_facts.blender_fact("", False, 1.0)["ok"] is False
-    assert "gave no answer" in check_facts.libraries_fact(False, 1.0)["problem"]
+    monkeypatch.setattr(machine, "_output", lambda *_: "Segmentation fault")
+    assert machine.blender_fact("", False, 1.0)["ok"] is False
+    assert "gave no answer" in machine.libraries_fact(False, 1.0)["problem"]
 
 
 def test_programs_that_do_not_start_or_end():
-    assert check_facts._output(["/nonexistent/program"], 1) == ""
-    assert check_facts._output(["sleep", "10"], 0.1) == ""
+    assert machine._output(["/nonexistent/program"], 1) == ""
+    assert machine._output(["sleep", "10"], 0.1) == ""
 
 
 def test_slurm_client_is_asked_for_its_version_only(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert check_facts.slurm_fact() == {"sbatch": "", "version": "", "ok": False}
+    assert machine.slurm_fact() == {"sbatch": "", "version": "", "ok": False}
     (tmp_path / "sbatch").write_text('#!/bin/sh\n[ "$1" = --version ] && echo "slurm 22.05.8"\n')
     (tmp_path / "sbatch").chmod(0o755)
-    assert check_facts.slurm_fact()["version"] == "22.05.8"
+    assert machine.slurm_fact()["version"] == "22.05.8"
 
 
 def test_broken_asset_table_is_a_fact(monkeypatch, tmp_path):
-    monkeypatch.setattr(check_facts, "read_table", lambda: 1 / 0)
-    assert "division" in check_facts.assets_fact(tmp_path)["error"]["error"]
+    monkeypatch.setattr(machine, "read_table", lambda: 1 / 0)
+    assert "division" in machine.assets_fact(tmp_path)["error"]["error"]
 
 
 def test_default_weights_are_read_without_a_library(tmp_path):
     config = tmp_path / "config.yaml"
     text = "a: {weights: ss_vae_tiny}\nb:\n  weights: net # weights: no\n  image_encoder: enc\n"
     config.write_text(text)
-    assert check_facts.default_weights(config) == ["enc", "net", "ss_vae_tiny"]
-    assert check_facts.default_weights(tmp_path / "none.yaml") == []
+    assert machine.default_weights(config) == ["enc", "net", "ss_vae_tiny"]
+    assert machine.default_weights(tmp_path / "none.yaml") == []
 
 
 # ---------------------------------------------------------------------------- what stays possible
@@ -125,7 +126,7 @@ def complete(monkeypatch, tmp_path):
     (tmp_path / "config" / "presets" / "hnsr.yaml").touch()
     monkeypatch.setattr(check, "repository_root", lambda: tmp_path)
     ok = {"version": "1", "ok": True, "error": ""}
-    imports = check_facts.IMPORTS.items()
+    imports = machine.IMPORTS.items()
     return {
         "python": {"version": "3.11.7", "executable": "python", "ok": True},
         "packages": {name: {**ok, "needed_by": needed_by} for name, (_, needed_by) in imports},

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from semcorr.errors import ItemError
-from semcorr.stages import work_record
-from semcorr.stages.cost_record import cost_record
-from semcorr.stages.costs import NUMBERS, by_stage, read_costs, stage_table, write_costs
-from semcorr.stages.job import run_rule
+from semcorr.stages.running import work_record
+from semcorr.stages.running.cost_record import cost_record
+from semcorr.stages.running.costs import NUMBERS, by_stage, read_costs, stage_table, write_costs
+from semcorr.stages.running.job import run_rule
 from semcorr.store.chunk import simple, write_chunk
 from semcorr.store.tally import TALLY
 

@@ -14,7 +14,7 @@ from semcorr.errors import ItemError, UserError
 from semcorr.features.upstream import Upstream
 from semcorr.imaging import depth_anything
 from semcorr.imaging.depth_anything import fitted, inverse_depth, network_input
-from semcorr.stages.chunk_variants import kind_module
+from semcorr.stages.running.chunk_variants import kind_module
 from semcorr.store.memory import MemoryReader
 
 PATCH = DEPTH_ANYTHING["patch_size"]

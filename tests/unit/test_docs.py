@@ -16,7 +16,7 @@ from semcorr.config.renders import Render
 from semcorr.config.sections import kinds_by_section
 from semcorr.errors import PERMANENT_STATUSES
 from semcorr.evaluation import keypoints, segmentation, texture
-from semcorr.stages.pair_method import AUTO_ORDER
+from semcorr.stages.one_pair.method import AUTO_ORDER
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "LICENSES/README.md", *ROOT.glob("docs/**/*.md")])
@@ -161,7 +161,7 @@ def test_the_resources_of_rules_are_as_told():
 def test_pinned_modules_are_told():
     told = set(
         re.findall(
-            r"`((?:stages|training|features|imaging|rendering|networks)\.\w+)`",
+            r"`((?:stages|training|features|imaging|rendering|networks)\.[\w.]+)`",
             text("docs/reruns.md"),
         )
     )

@@ -13,7 +13,7 @@ from semcorr.errors import UserError
 from semcorr.planning import Plan, manifest
 from semcorr.stages import chart, evaluate, match, merge, meshes, sheets, truth
 from semcorr.stages.coverage import check_coverage
-from semcorr.stages.job import Runtime, StageJob
+from semcorr.stages.running.job import Runtime, StageJob
 from semcorr.store.manifest import read_manifest
 
 # a block: below is the seat, above is the back

@@ -14,7 +14,7 @@ import pytest
 from test_store import arrays_of, job_in
 
 from semcorr.errors import ItemError
-from semcorr.stages import job as jobs
+from semcorr.stages.running import job as jobs
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import content_hash, save_item
 from semcorr.store.lock import FolderLock

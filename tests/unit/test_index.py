@@ -1,8 +1,8 @@
 import pyarrow.parquet as pq
 
 from semcorr.stages.index import main
-from semcorr.stages.job import StageJob
 from semcorr.stages.retry_failed import run
+from semcorr.stages.running.job import StageJob
 from semcorr.store.manifest import Manifest, Row
 
 

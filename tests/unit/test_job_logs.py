@@ -9,7 +9,7 @@ HEAD = """
 import ctypes, logging, os, subprocess, sys, warnings
 from pathlib import Path
 from types import SimpleNamespace
-from semcorr.stages.job import run_rule
+from semcorr.stages.running.job import run_rule
 
 class Names(dict):
     pass
@@ -82,7 +82,7 @@ def test_a_log_that_cannot_be_written_stops_no_job(tmp_path):
 def test_a_child_that_lives_on_does_not_hold_the_job(tmp_path):
     code, _, stderr, _ = run(
         tmp_path,
-        "from semcorr.stages import logs\n"
+        "from semcorr.stages.running import logs\n"
         "logs.PATIENCE = 0.2\n"
         "subprocess.Popen(['sleep', '8'], stdin=subprocess.DEVNULL)",
     )

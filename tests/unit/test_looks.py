@@ -18,8 +18,8 @@ from semcorr.networks.trellis.loading import untrained_network
 from semcorr.planning import Plan
 from semcorr.stages import decode, latents, meshes, sample, voxels
 from semcorr.stages.decode import cell_iou
-from semcorr.stages.job import StageJob
-from semcorr.stages.voxel_pictures import decoded_cells, drawing
+from semcorr.stages.pictures.voxel_pictures import decoded_cells, drawing
+from semcorr.stages.running.job import StageJob
 
 SIDES = {"channels": [4, 8], "latent_channels": 2, "num_res_blocks": 1, "num_res_blocks_middle": 1}
 ENCODER = {"in_channels": 1} | SIDES

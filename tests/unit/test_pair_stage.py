@@ -13,10 +13,12 @@ from semcorr.config.load import dump, validate
 from semcorr.datasets.procedural import generate
 from semcorr.errors import UserError
 from semcorr.geometry.mesh_arrays import sites_of
-from semcorr.stages import pair, pair_method, pair_outputs
-from semcorr.stages.job import Runtime, StageJob
-from semcorr.stages.pair_request import OUTPUTS, pages_of
-from semcorr.stages.pose_pairs import site_labels
+from semcorr.stages import pair
+from semcorr.stages.matched.pose_pairs import site_labels
+from semcorr.stages.one_pair import method as pair_method
+from semcorr.stages.one_pair import outputs as pair_outputs
+from semcorr.stages.one_pair.request import OUTPUTS, pages_of
+from semcorr.stages.running.job import Runtime, StageJob
 from semcorr.store.folders import replaced_folder
 
 CONFIG = {

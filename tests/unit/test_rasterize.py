@@ -15,7 +15,7 @@ from semcorr.rendering import raycast
 from semcorr.rendering.interface import RenderOptions
 from semcorr.rendering.rasterize import RasterizeRenderer, clip_matrix, open_renderer, sample_grid
 from semcorr.rendering.rays import RayCaster
-from semcorr.stages.job import Runtime
+from semcorr.stages.running.job import Runtime
 
 PLAIN = RenderOptions(samples=4, shadows=False)
 

@@ -16,7 +16,7 @@ from semcorr.datasets import members as item_lists
 from semcorr.datasets.objaverse import record_of
 from semcorr.errors import UserError
 from semcorr.stages import meshes, raw, truth
-from semcorr.stages.job import Runtime, StageJob
+from semcorr.stages.running.job import Runtime, StageJob
 from semcorr.store.chunk import ChunkReader, retry_failed
 from semcorr.store.manifest import read_manifest
 

@@ -25,7 +25,7 @@ from semcorr.datasets.turned import open_meshes as turned_meshes
 from semcorr.datasets.turned import open_truth as turned_truth
 from semcorr.errors import ItemError
 from semcorr.geometry.mesh_arrays import sites_of, to_arrays
-from semcorr.stages.pose_pairs import true_site_labels
+from semcorr.stages.matched.pose_pairs import true_site_labels
 from semcorr.store.memory import MemoryReader
 
 FIRST, SECOND = IDS

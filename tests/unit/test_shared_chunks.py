@@ -8,7 +8,7 @@ import pytest
 from test_store import arrays_of, job_in
 
 from semcorr.errors import ItemError, UserError
-from semcorr.stages.job import Runtime
+from semcorr.stages.running.job import Runtime
 from semcorr.store.chunk import ChunkReader, retry_failed, simple, write_chunk
 from semcorr.store.items import content_hash
 from semcorr.store.shared import VARIABLE, shared_chunk

@@ -6,7 +6,7 @@ from PIL import Image
 
 from semcorr.errors import UserError
 from semcorr.stages import training_chart
-from semcorr.stages.job import StageJob
+from semcorr.stages.running.job import StageJob
 from semcorr.stages.train import table
 
 ROWS = [

@@ -9,7 +9,7 @@ from semcorr.datasets.procedural import generate
 from semcorr.geometry.voxels import voxelise
 from semcorr.rendering.interface import RenderOptions
 from semcorr.rendering.raycast import render
-from semcorr.stages.row_blocks import ROWS, RowBlocks
+from semcorr.stages.running.row_blocks import ROWS, RowBlocks
 from semcorr.training.deformation import posed, proportions
 from semcorr.training.pictures import Stretch, recoloured
 from semcorr.training.shapes import ShapeFamily, packed, unpacked

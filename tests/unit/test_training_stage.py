@@ -27,7 +27,7 @@ from semcorr.rendering.interface import RenderOptions
 from semcorr.rendering.raycast import render
 from semcorr.stages import render as render_stage
 from semcorr.stages import train
-from semcorr.stages.job import Runtime, StageJob
+from semcorr.stages.running.job import Runtime, StageJob
 from semcorr.store.chunk import ChunkJob, simple, write_chunk
 from semcorr.training.loop import generator
 

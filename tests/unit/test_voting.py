@@ -10,9 +10,9 @@ from test_failed_truth import BROKEN, LABELS, Chain, colourful
 from semcorr.errors import UserError
 from semcorr.evaluation.tables import render
 from semcorr.evaluation.voting import voting_groups
-from semcorr.stages.coseg_labels import part_names
-from semcorr.stages.coseg_votes import score_votes
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.coseg_labels import part_names
+from semcorr.stages.matched.coseg_votes import score_votes
+from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.transfer.voting import vote_labels
 
 NEARLY_ALL = 0.9  # IoU of equal blocks: samples beside an edge land beyond it

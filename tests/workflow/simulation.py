@@ -9,7 +9,7 @@ import small
 STUBBED = ("fetch_asset", "raw", "meshes", "truth", "render", "features", "match")
 SCRIPT = """import sys
 sys.path.insert(0, {folder!r})
-from semcorr.stages.job import run_rule
+from semcorr.stages.running.job import run_rule
 from stub_stages import {name} as main
 run_rule(snakemake, main)
 """

@@ -15,7 +15,7 @@ from semcorr.datasets.context import TRUTH_RAGGED, Truth, encode, truth_to_array
 from semcorr.datasets.objaverse import RAW_RAGGED, raw_arrays
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import RAGGED, to_arrays
-from semcorr.stages.pose_pairs import pair_id
+from semcorr.stages.matched.pose_pairs import pair_id
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.files import write_json
 from semcorr.store.items import content_hash

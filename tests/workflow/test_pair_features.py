@@ -19,9 +19,9 @@ from semcorr.datasets.procedural import generate
 from semcorr.errors import UserError
 from semcorr.features import image_networks
 from semcorr.stages import pair
-from semcorr.stages.job import Runtime, StageJob
-from semcorr.stages.memory_chain import MemoryChain
-from semcorr.stages.pair_method import AUTO_ORDER, PairMethods
+from semcorr.stages.one_pair.memory_chain import MemoryChain
+from semcorr.stages.one_pair.method import AUTO_ORDER, PairMethods
+from semcorr.stages.running.job import Runtime, StageJob
 from semcorr.store.chunk import ChunkReader
 
 # weights of the three methods of `auto`, in its order: downloadable, by mirror only, shipped

@@ -19,7 +19,7 @@ import pytest
 import simulation
 from simulation import CHUNKS, NUMBERS, SOURCE, TARGET, chunk_of, config, uid_of
 
-from semcorr.stages.costs import by_stage, read_costs
+from semcorr.stages.running.costs import by_stage, read_costs
 
 COSTS = "results/figures/costs.csv"
 HOME = chunk_of(SOURCE, CHUNKS)

@@ -139,7 +139,7 @@ def asset_cfg(wildcards):
 def show_pages_last():
     """Print the pages of `pair` at the exit, below the lines with which Snakemake closes."""
     # here, because nothing of the stages is imported while parsing
-    from semcorr.stages.pair_request import pages_of
+    from semcorr.stages.one_pair.request import pages_of
 
     if any(job.rule.name == "pair" for job in workflow.dag.jobs):
         pages = "\n".join(map(str, pages_of(TARGET_KEYS)))

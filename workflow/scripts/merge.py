@@ -1,7 +1,7 @@
 from typing import TYPE_CHECKING
 
-from semcorr.stages.job import run_rule
 from semcorr.stages.merge import main
+from semcorr.stages.running.job import run_rule
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,6 +1,6 @@
 from typing import TYPE_CHECKING
 
-from semcorr.stages.job import run_rule
+from semcorr.stages.running.job import run_rule
 from semcorr.stages.truth import main
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ class Variants(Items):
         """
         modules = [f"semcorr.stages.{stage}"]
         if section == "tasks":
-            modules.append(f"semcorr.stages.score_{name}")
+            modules.append(f"semcorr.stages.scores.{name}")
         elif section in PACKAGES:
             modules.append(f"semcorr.{PACKAGES[section]}.{self.kind(section, name)}")
             modules.extend(self.entry(section, name).code_modules())

@@ -7,7 +7,7 @@ import numpy as np
 from semcorr.evaluation.measures import MEASURES
 from semcorr.evaluation.tables import with_votes
 from semcorr.report.curves import CurveText, Score, Series, accuracy_curves, score_table
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
 # Tasks with accuracy curves: what the axes are, and the distances that tables quote

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semcorr.assets.table import repository_root
-from semcorr.stages.check_facts import gather
+from semcorr.stages.running.machine import gather
 
 SCHEMA = 1
 FREE_GB = {
@@ -57,7 +57,7 @@ def targets(facts: dict, wanted: Wanted | None = None) -> dict[str, dict]:
     """Say which targets are possible.
 
     Args:
-        facts: as `check_facts.gather` returns them.
+        facts: as `machine.gather` returns them.
         wanted: of the configuration in use; without it nothing is said of its experiments.
 
     Returns:

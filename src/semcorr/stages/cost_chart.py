@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from semcorr.report.curves import timing_bars
-from semcorr.stages.costs import by_stage, read_costs, stage_table, write_costs
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.costs import by_stage, read_costs, stage_table, write_costs
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
 

@@ -12,9 +12,9 @@ from semcorr.evaluation.bootstrap import mean_or_none, rounded
 from semcorr.geometry.voxels import occupancy, split_yaws
 from semcorr.report.picture import png_bytes
 from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import by_id, find_item
-from semcorr.stages.voxel_pictures import decoded_cells, drawing, open_decoder
+from semcorr.stages.matched.pose_pairs import by_id, find_item
+from semcorr.stages.pictures.voxel_pictures import decoded_cells, drawing, open_decoder
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.files import write_bytes, write_json
 

@@ -1,7 +1,7 @@
 """Stage `depth`: one chunk of a depth variant."""
 
-from semcorr.stages.chunk_variants import write_variant
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.chunk_variants import write_variant
+from semcorr.stages.running.job import StageJob, run_alone
 
 
 def main(job: StageJob) -> None:

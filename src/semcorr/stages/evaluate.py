@@ -5,14 +5,14 @@ from importlib import import_module
 from semcorr.errors import UserError
 from semcorr.evaluation.tables import method_document, to_json
 from semcorr.stages.coverage import check_coverage
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import sha256_file, write_bytes
 
 
 def main(job: StageJob) -> None:
     """Write {task}/{experiment}/{method}.json."""
-    scorer = import_module(f"semcorr.stages.score_{job.wildcards['task']}")
+    scorer = import_module(f"semcorr.stages.scores.{job.wildcards['task']}")
     poses = {}
     for pose in job.cfg["poses"]:
         pairs = PosePairs.open(

@@ -14,10 +14,10 @@ from semcorr.errors import ItemError
 from semcorr.geometry.frames import axes_rotation
 from semcorr.report.exports import write_mesh
 from semcorr.report.textured import textured_glb_bytes
-from semcorr.stages.export_colours import Colourings, Shown
-from semcorr.stages.export_textures import Textures
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.exports.colours import Colourings, Shown
+from semcorr.stages.exports.textures import Textures
+from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import sha256_file, write_json
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from semcorr.assets.fetch import fetch
 from semcorr.assets.sources import MIRROR_VARIABLE, mirror_from_environment
 from semcorr.assets.table import AssetRow, read_table, rows_of
 from semcorr.errors import UserError
-from semcorr.stages.job import StageJob
-from semcorr.stages.logs import logging_to
+from semcorr.stages.running.job import StageJob
+from semcorr.stages.running.logs import logging_to
 
 # pinned: an edit of this code must not download gigabytes again; raise it if the outputs change
 VERSION = 1

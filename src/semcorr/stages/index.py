@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semcorr.datasets.members import base_entry, chunk_of, read_members
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 from semcorr.store.manifest import Row, read_manifest
 

@@ -1,7 +1,7 @@
 """Stage `latents`: one chunk of a latent variant."""
 
-from semcorr.stages.chunk_variants import write_variant
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.chunk_variants import write_variant
+from semcorr.stages.running.job import StageJob, run_alone
 
 # Raised by hand when the arrays of all kinds change: an edit must not cost GPU hours
 VERSION = 1

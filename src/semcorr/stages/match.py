@@ -17,8 +17,8 @@ from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
 from semcorr.seeds import seed_of
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import by_id, find_item, pair_id
+from semcorr.stages.matched.pose_pairs import by_id, find_item, pair_id
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 

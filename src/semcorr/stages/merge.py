@@ -3,7 +3,7 @@
 import json
 
 from semcorr.evaluation.tables import merge_documents, to_json
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
 

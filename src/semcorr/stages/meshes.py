@@ -6,7 +6,7 @@ from semcorr.datasets import members as item_lists
 from semcorr.datasets.context import DatasetContext
 from semcorr.errors import ItemError
 from semcorr.geometry.mesh_arrays import RAGGED, to_arrays
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 

@@ -20,7 +20,7 @@ from semcorr.config.kinds.objaverse import DEFAULT_URL
 from semcorr.datasets.objaverse_annotations import Annotations, attribution
 from semcorr.datasets.object_list import is_uid
 from semcorr.errors import UserError
-from semcorr.stages.logs import logging_to
+from semcorr.stages.running.logs import logging_to
 from semcorr.store.files import write_bytes
 
 COLUMNS = ("id", "path", "category", "licence", "author", "title", "page")

@@ -28,7 +28,7 @@ from semcorr.datasets.objaverse_source import row_of
 from semcorr.datasets.objaverse_xl_items import FORMATS
 from semcorr.datasets.xl_identifiers import SOURCES, parse
 from semcorr.errors import UserError
-from semcorr.stages.logs import logging_to
+from semcorr.stages.running.logs import logging_to
 from semcorr.store.files import write_bytes
 
 XL_URL = "https://huggingface.co/datasets/allenai/objaverse-xl/resolve/main"

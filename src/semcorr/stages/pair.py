@@ -17,14 +17,14 @@ from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
 from semcorr.seeds import seed_of
-from semcorr.stages.cost_record import cost_record
-from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.match import naming
-from semcorr.stages.memory_chain import MemoryChain
-from semcorr.stages.pair_annotations import Annotations, read_annotations
-from semcorr.stages.pair_method import Choice, PairMethods
-from semcorr.stages.pair_outputs import PairResult, write_outputs
-from semcorr.stages.pair_request import PairRequest, check, read_requests
+from semcorr.stages.one_pair.annotations import Annotations, read_annotations
+from semcorr.stages.one_pair.memory_chain import MemoryChain
+from semcorr.stages.one_pair.method import Choice, PairMethods
+from semcorr.stages.one_pair.outputs import PairResult, write_outputs
+from semcorr.stages.one_pair.request import PairRequest, check, read_requests
+from semcorr.stages.running.cost_record import cost_record
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.items import Arrays
 
 log = logging.getLogger(__name__)

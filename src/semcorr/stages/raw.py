@@ -18,7 +18,7 @@ from semcorr.datasets.objaverse_fetch import Asked, Outcome, fetch_all
 from semcorr.datasets.objaverse_source import Place
 from semcorr.datasets.xl_identifiers import SOURCES
 from semcorr.errors import ItemError
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkJob, ChunkReader, Compute, write_chunk
 from semcorr.store.items import Arrays
 from semcorr.store.lock import FolderLock

@@ -10,7 +10,7 @@ from semcorr.config.load import entry_of
 from semcorr.config.renders import Render
 from semcorr.geometry.mesh_arrays import from_arrays
 from semcorr.rendering.interface import RenderOptions, Views
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, write_chunk
 from semcorr.store.items import Arrays
 from semcorr.store.shared import shared_chunk

@@ -17,9 +17,15 @@ from semcorr.networks.trellis.flow import Guidance, sample, schedule
 from semcorr.report.picture import png_bytes
 from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
 from semcorr.seeds import seed_of
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import by_id, find_item
-from semcorr.stages.voxel_pictures import SIZE, decoded_cells, drawing, machine, open_decoder
+from semcorr.stages.matched.pose_pairs import by_id, find_item
+from semcorr.stages.pictures.voxel_pictures import (
+    SIZE,
+    decoded_cells,
+    drawing,
+    machine,
+    open_decoder,
+)
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.files import write_bytes, write_json
 

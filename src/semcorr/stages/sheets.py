@@ -11,13 +11,13 @@ from semcorr.evaluation.segmentation import score_pair
 from semcorr.report.colours import position_colours, rainbow_colours
 from semcorr.report.contact_sheet import Prediction, SheetText, correspondence_sheet, part_sheet
 from semcorr.report.picture import png_bytes
-from semcorr.stages.coseg_labels import labelled_pairs, part_names
-from semcorr.stages.dense_sheet import dense_sheet
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.sheet_pose import Sheet, sheet_sources, sheet_target, sources_of_rows
-from semcorr.stages.texture_sheet import texture_sheet
-from semcorr.stages.vote_sheet import vote_sheet
+from semcorr.stages.matched.coseg_labels import labelled_pairs, part_names
+from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.pictures.dense_sheet import dense_sheet
+from semcorr.stages.pictures.sheet_pose import Sheet, sheet_sources, sheet_target, sources_of_rows
+from semcorr.stages.pictures.texture_sheet import texture_sheet
+from semcorr.stages.pictures.vote_sheet import vote_sheet
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
 ROWS = 6

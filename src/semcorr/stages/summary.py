@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semcorr.evaluation.measures import MEASURES
 from semcorr.evaluation.tables import render
-from semcorr.stages.costs import by_stage, read_costs, write_costs
+from semcorr.stages.running.costs import by_stage, read_costs, write_costs
 
 
 def lines(results: Path) -> list[str]:

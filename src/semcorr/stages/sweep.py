@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from semcorr.evaluation.measures import MEASURES
 from semcorr.report.heat_map import Panel, heat_maps
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
 # One row a setting and pose; `score` is the measure's value, null where no pair could be scored

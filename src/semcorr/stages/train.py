@@ -16,8 +16,8 @@ from semcorr.errors import UserError
 from semcorr.geometry.mesh_arrays import from_arrays
 from semcorr.networks.devices import device_of
 from semcorr.stages.coverage import check_manifests
-from semcorr.stages.job import StageJob, run_alone
-from semcorr.stages.row_blocks import RowBlocks
+from semcorr.stages.running.job import StageJob, run_alone
+from semcorr.stages.running.row_blocks import RowBlocks
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.files import digest, sha256_file, write_bytes, write_json
 from semcorr.store.lock import FolderLock

@@ -7,7 +7,7 @@ import numpy as np
 
 from semcorr.errors import UserError
 from semcorr.report.curves import Series, training_curves
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.files import write_bytes
 
 # Columns of the history that are no measure

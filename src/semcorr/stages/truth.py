@@ -3,8 +3,8 @@
 from importlib import import_module
 
 from semcorr.datasets.context import TRUTH_RAGGED, truth_to_arrays
-from semcorr.stages.job import StageJob, run_alone
 from semcorr.stages.meshes import context_of
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import simple, write_chunk
 
 

@@ -8,7 +8,7 @@ from semcorr.geometry.frames import world_from_file
 from semcorr.geometry.transforms import homogeneous
 from semcorr.geometry.voxels import voxelise
 from semcorr.matching.rotations import pose_rotations, turns
-from semcorr.stages.job import StageJob, run_alone
+from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
 

@@ -11,7 +11,7 @@ from semcorr.datasets.context import Truth
 from semcorr.evaluation.dense import DensePair, score_pair, summarise
 from semcorr.geometry.mesh_arrays import Sites
 from semcorr.seeds import seed_of
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.pose_pairs import PosePairs
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from semcorr.stages import work_record
+from semcorr.stages.running import work_record
 from semcorr.store.files import write_bytes
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from semcorr.stages.work_record import cpu_and_peak
+from semcorr.stages.running.work_record import cpu_and_peak
 from semcorr.store.files import write_bytes
 
 

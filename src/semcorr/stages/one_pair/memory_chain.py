@@ -18,9 +18,9 @@ from semcorr.features.upstream import Upstream
 from semcorr.geometry.mesh_arrays import SITE_ARRAYS, from_arrays, sites_of
 from semcorr.geometry.voxels import split_yaws
 from semcorr.matching.shape import Shape
-from semcorr.stages.chunk_variants import kind_module
-from semcorr.stages.job import Runtime
 from semcorr.stages.render import cameras_of, open_renderer, to_arrays
+from semcorr.stages.running.chunk_variants import kind_module
+from semcorr.stages.running.job import Runtime
 from semcorr.stages.voxels import voxels_of
 from semcorr.store.items import Arrays
 from semcorr.store.memory import MemoryReader

@@ -7,7 +7,7 @@ from semcorr.config.load import entry_of
 from semcorr.config.sections import PACKAGES
 from semcorr.features.upstream import Upstream
 from semcorr.networks.weight_files import weight_files
-from semcorr.stages.job import StageJob
+from semcorr.stages.running.job import StageJob
 from semcorr.store.chunk import ChunkReader, write_chunk
 
 READERS = ("renders", "masks", "depth", "voxels", "latents")

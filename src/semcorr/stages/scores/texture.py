@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from semcorr.evaluation.texture import TexturePair, round_trip_colours, score_pair, summarise
 from semcorr.seeds import seed_of
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.transfer.carry import site_points
 from semcorr.transfer.texture import Paint, has_texture
 

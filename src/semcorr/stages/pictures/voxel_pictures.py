@@ -12,7 +12,7 @@ from semcorr.networks.trellis.vae import decode_cells
 from semcorr.report.colours import position_colours
 from semcorr.report.picture import look_at, paint_points
 from semcorr.report.sheet_layout import Cell
-from semcorr.stages.job import StageJob
+from semcorr.stages.running.job import StageJob
 
 SIZE = 170  # pixels of a drawing
 # Colours of places in the whole cube, so that equal places look equal in all drawings

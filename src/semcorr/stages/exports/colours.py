@@ -17,9 +17,9 @@ from semcorr.report.colours import (
     position_colours,
     rainbow_colours,
 )
-from semcorr.stages.coseg_labels import part_names, shape_labels
-from semcorr.stages.export_textures import Textures, itself
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.exports.textures import Textures, itself
+from semcorr.stages.matched.coseg_labels import part_names, shape_labels
+from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.store.items import Arrays
 from semcorr.transfer.cycle import cycle_distance
 from semcorr.transfer.labels import transfer_labels

@@ -12,7 +12,7 @@ from semcorr.config.base import Variant
 from semcorr.config.root import Config
 from semcorr.errors import UserError
 from semcorr.planning import Plan, weights_manifest
-from semcorr.stages.job import Runtime
+from semcorr.stages.running.job import Runtime
 
 log = logging.getLogger(__name__)
 

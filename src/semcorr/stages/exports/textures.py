@@ -8,7 +8,7 @@ from jaxtyping import Int, UInt8
 from semcorr.geometry.atlas import Atlas, atlas_of
 from semcorr.geometry.closest import Surface
 from semcorr.geometry.mesh import Mesh
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.transfer.carry import SurfacePoints
 from semcorr.transfer.parts import by_parts
 from semcorr.transfer.texture import (

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from semcorr.evaluation.segmentation import LabelledPair
-from semcorr.stages.pose_pairs import PosePairs, true_site_labels
+from semcorr.stages.matched.pose_pairs import PosePairs, true_site_labels
 from semcorr.transfer.labels import transfer_labels
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from semcorr.geometry.mesh import Mesh
 from semcorr.report.contact_sheet import Prediction, SheetSource, SheetTarget, SheetText
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.pose_pairs import PosePairs
 
 
 @dataclass(frozen=True)

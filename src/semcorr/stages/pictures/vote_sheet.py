@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 from semcorr.evaluation.segmentation import LabelledPair, score_pair
 from semcorr.evaluation.voting import Voters
 from semcorr.report.contact_sheet import Prediction, part_sheet
-from semcorr.stages.coseg_votes import voted_pairs
-from semcorr.stages.sheet_pose import Sheet, sheet_sources, sheet_target
+from semcorr.stages.matched.coseg_votes import voted_pairs
+from semcorr.stages.pictures.sheet_pose import Sheet, sheet_sources, sheet_target
 
 MOST_SOURCES = 12  # pictures above the rows; more may vote
 

@@ -10,9 +10,9 @@ from semcorr.report.colours import FAR, NO_MATCH, distance_colours, position_col
 from semcorr.report.contact_sheet import NO_MAP
 from semcorr.report.picture import Look, look_at, paint_points, paint_vertices
 from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
-from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.score_dense import places_of, true_map
-from semcorr.stages.sheet_pose import Sheet, row_note, sources_of_rows
+from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.pictures.sheet_pose import Sheet, row_note, sources_of_rows
+from semcorr.stages.scores.dense import places_of, true_map
 
 # Of the legend, in longest sides
 STEPS = (0.0, 0.05, 0.1)

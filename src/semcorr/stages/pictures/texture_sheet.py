@@ -10,9 +10,9 @@ from semcorr.geometry.closest import Surface
 from semcorr.report.contact_sheet import NO_MAP
 from semcorr.report.picture import Look, look_at, paint_points
 from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
-from semcorr.stages.export_textures import itself
-from semcorr.stages.pose_pairs import PosePairs
-from semcorr.stages.sheet_pose import Sheet, row_note, sources_of_rows
+from semcorr.stages.exports.textures import itself
+from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.pictures.sheet_pose import Sheet, row_note, sources_of_rows
 from semcorr.transfer.carry import SurfacePoints
 from semcorr.transfer.texture import Follow, Paint, colours_at, dense
 

@@ -17,10 +17,10 @@ from semcorr.report.page import write_page
 from semcorr.report.page_types import Keypoints, PageMeta, PageShape
 from semcorr.report.pair_picture import PairText, pair_picture
 from semcorr.report.picture import png_bytes
-from semcorr.stages.pair_annotations import Annotations
-from semcorr.stages.pair_method import Choice
-from semcorr.stages.pair_request import PAGE, PairRequest
-from semcorr.stages.pose_pairs import site_labels
+from semcorr.stages.matched.pose_pairs import site_labels
+from semcorr.stages.one_pair.annotations import Annotations
+from semcorr.stages.one_pair.method import Choice
+from semcorr.stages.one_pair.request import PAGE, PairRequest
 from semcorr.store.files import write_bytes, write_json
 from semcorr.store.folders import replaced_folder
 from semcorr.store.items import Arrays

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from semcorr.errors import UserError
-from semcorr.stages.logs import logging_to
-from semcorr.stages.work_record import peak_mb, record_path, write_work_record
+from semcorr.stages.running.logs import logging_to
+from semcorr.stages.running.work_record import peak_mb, record_path, write_work_record
 from semcorr.store.chunk import ChunkJob
 from semcorr.store.files import sha256_file
 from semcorr.store.lock import end_if_orphaned_before_writing

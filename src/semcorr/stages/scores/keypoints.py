@@ -13,7 +13,7 @@ from semcorr.evaluation.keypoints import (
     symmetry_table,
 )
 from semcorr.seeds import seed_of
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.transfer.keypoints import transfer_keypoints
 
 

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from semcorr.evaluation.segmentation import LabelledPair, PairScore, score_pair, summarise
 from semcorr.evaluation.voting import Voters, voting_groups
-from semcorr.stages.coseg_labels import has_labels, shape_labels
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.coseg_labels import has_labels, shape_labels
+from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.store.items import Arrays
 from semcorr.transfer.labels import transfer_labels
 from semcorr.transfer.voting import vote_labels

@@ -8,9 +8,9 @@ import numpy as np
 
 from semcorr.evaluation.segmentation import PairScore, score_pair, summarise
 from semcorr.seeds import seed_of
-from semcorr.stages.coseg_labels import labelled_pairs, part_names, shape_labels
-from semcorr.stages.coseg_votes import score_votes
-from semcorr.stages.pose_pairs import PosePairs
+from semcorr.stages.matched.coseg_labels import labelled_pairs, part_names, shape_labels
+from semcorr.stages.matched.coseg_votes import score_votes
+from semcorr.stages.matched.pose_pairs import PosePairs
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What exported meshes show; stage `export` writes them."""

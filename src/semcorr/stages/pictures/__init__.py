@@ -1,0 +1,1 @@
+"""Contact sheets and drawings; stages `sheets`, `decode` and `sample` call them."""

@@ -1,0 +1,1 @@
+"""What every stage runs on: its job, its log, what it did and cost, rows and chunks of work."""

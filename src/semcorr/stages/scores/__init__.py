@@ -1,0 +1,1 @@
+"""One scorer a task; stage `evaluate` calls the one of its experiment."""
