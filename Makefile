@@ -100,7 +100,7 @@ demo:  ## the chair from nothing to its table and pictures (RENDER=raycast: with
 KEEP_STATUS = $(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
 
 test: env env-blender shared-libraries browser  ## the whole test suite
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)$(KEEP_STATUS)
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)$(KEEP_STATUS)
 
 test-cluster: env  ## the workflow on a Slurm of the tests' own (Debian; minutes)
 	@$(PYTHON) setup/slurm.py || true

@@ -200,14 +200,15 @@ def test_ci_fails_with_the_tests_on_a_cluster(clone):
     assert shown.rstrip().splitlines()[-1] == "== 2 passed in 9 s =="
     runs = [line.split(" -m pytest ")[1] for line in clone.logged("-m pytest")]
     cluster = "-m cluster tests/e2e/slurm"
-    assert runs == [cluster, cluster, "-n 2 --dist loadfile"]  # once more where something failed
+    # once more where something failed
+    assert runs == [cluster, cluster, "-n 2 --dist loadfile --no-loadscope-reorder"]
 
 
 def test_make_test_fails_with_pytest(clone):
     assert clone.make("test", FAKE_PYTEST="1")[0] != 0
     assert clone.make("test-cluster", FAKE_CLUSTER="1")[0] != 0
     assert clone.make("test", "PYTEST_ARGS=-k one")[0] == 0 and clone.logged(
-        "pytest -n 2 --dist loadfile -k one"
+        "pytest -n 2 --dist loadfile --no-loadscope-reorder -k one"
     )
 
 
