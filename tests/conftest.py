@@ -4,6 +4,8 @@ There are two reasons to skip: a missing CUDA device (tests marked `cuda`) and a
 `cluster`). Any other skip, and every expected failure, is a failure of that test.
 """
 
+import os
+
 import pytest
 
 REASON = "no CUDA device"
@@ -65,6 +67,8 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section(heading)
         for line in lines:
             terminalreporter.write_line(line)
+    if os.environ.get("SUITE_NOTE"):  # what .ci/run has to say of tests that it ran before these
+        terminalreporter.write_line(os.environ["SUITE_NOTE"])
 
 
 def _may_skip(item, reason: str) -> bool:

@@ -32,8 +32,8 @@ case "$*" in
     setup/shared_libraries.py*bpy*) exit ${{FAKE_BLENDER:-0}};;
     setup/shared_libraries.py*|setup/browser.py|setup/slurm.py) exit 0;;
     "-m semcorr.stages.summary") echo THE TABLE;;
-    "-m pytest -m cluster"*) echo "== 2 passed in 9 s =="; exit ${{FAKE_CLUSTER:-0}};;
-    "-m pytest"*) echo "== 3 passed in 1 s =="; exit ${{FAKE_PYTEST:-0}};;
+    "-m pytest -m cluster"*) echo "== 2 passed in 9 s =="; echo "$FAKE_NOTE"; exit ${{FAKE_CLUSTER:-0}};;
+    "-m pytest"*) echo "note: $SUITE_NOTE"; echo "== 3 passed in 1 s =="; exit ${{FAKE_PYTEST:-0}};;
     *) exec {python} "$@";;
 esac
 """
@@ -202,6 +202,13 @@ def test_ci_fails_with_the_tests_on_a_cluster(clone):
     cluster = "-m cluster tests/e2e/slurm"
     # once more where something failed
     assert runs == [cluster, cluster, "-n 2 --dist loadfile --no-loadscope-reorder"]
+
+
+def test_ci_repeats_what_was_skipped_without_a_slurm(clone):
+    note = "SKIPPED the tests on a Slurm cluster: slurmctld is not installed"
+    code, shown = clone.run(".ci/run", FAKE_NOTE=note)
+    assert code == 0
+    assert shown.rstrip().splitlines()[-2:] == [f"note: {note}", "== 3 passed in 1 s =="]
 
 
 def test_make_test_fails_with_pytest(clone):

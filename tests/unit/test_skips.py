@@ -103,3 +103,10 @@ def test_a_file_that_skips_itself_fails(tmp_path):
     done = run(tmp_path, "import pytest\npytest.importorskip('no_such_module')\n")
     assert done.returncode != 0
     assert "skipped as a whole" in done.stdout
+
+
+def test_the_note_of_the_run_before_stands_above_the_closing_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUITE_NOTE", "SKIPPED the tests on a Slurm cluster: none here")
+    lines = run(tmp_path, "def test_passes(): pass\n").stdout.rstrip().splitlines()
+    assert lines[-2] == "SKIPPED the tests on a Slurm cluster: none here"
+    assert "1 passed" in lines[-1]

@@ -24,6 +24,9 @@ rule score_chart:
         task="coseg",
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(20),
     params:
         code=code("chart"),
     message:
