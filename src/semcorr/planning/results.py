@@ -5,6 +5,7 @@ from typing import Any
 from semcorr.config.expand import cells_of
 from semcorr.config.load import canonical
 from semcorr.datasets import members as item_lists
+from semcorr.errors import UserError
 from semcorr.planning.items import COLUMNS
 from semcorr.planning.pairs import Pairs
 from semcorr.planning.paths import manifest
@@ -39,6 +40,36 @@ class Results(Pairs):
         for section in ("meshes", "truth"):
             found[section] = [manifest(section, None, d, c) for d, c in chunks]
         return found
+
+    def label_inputs(self, method: str, experiment: str, pose: str, chunk: str) -> dict[str, Any]:
+        """Return {input name: manifests} of carried labels: maps of a chunk, the truth of sources."""
+        task, _ = self.experiment(experiment)
+        if task != "coseg":
+            raise UserError(f"{experiment}: labels are carried in experiments of `coseg` alone")
+        sources, targets = self._sides(experiment, pose)
+        there = [(sources, c) for c in self._source_chunks(experiment, pose, chunk)]
+        own = [(targets, int(chunk))]
+        return {
+            "matches": [manifest("matches", f"{method}/{experiment}", pose, chunk)],
+            "meshes": [manifest("meshes", None, d, c) for d, c in sorted({*there, *own})],
+            "truth": [manifest("truth", None, d, c) for d, c in there],
+        }
+
+    def label_cfg(self, experiment: str) -> dict[str, Any]:
+        """Return the `cfg` of carried labels: names of parts, and the seed that every store tells."""
+        _, entry = self.experiment(experiment)
+        names = canonical(getattr(entry, "part_names", {}))
+        return {"part_names": names, "global_seed": self.config.seed}
+
+    def labels(self) -> list[str]:
+        """Return the manifests of carried labels of all methods that part shapes."""
+        return [
+            manifest("labels", f"{method}/{name}", pose, chunk)
+            for name, entry in self.config.coseg.items()
+            for method in entry.methods
+            for pose in entry.poses
+            for chunk in self.target_chunks(name, pose)
+        ]
 
     def evaluate_inputs(self, experiment: str, method: str) -> dict[str, list[str]]:
         """Return {input name: manifests} of the scores of one method, per pose."""

@@ -19,7 +19,7 @@ from semcorr.transfer.voting import vote_labels
 
 @dataclass(frozen=True)
 class Voice:
-    """What one source says of one target's samples.
+    """What one source says of one target's sites.
 
     Attributes:
         labels: (n,) part index, -1 = abstains.
@@ -74,7 +74,7 @@ def voted_pairs(
             continue
         first = pairs.sites(target).num_vertices
         voices = {
-            source: _voice(labels(source), arrays, first)
+            source: voice_of(labels(source), arrays, first)
             for source, arrays in maps
             if _may_vote(pairs, source)
         }
@@ -83,8 +83,16 @@ def voted_pairs(
                 yield voters, _decided(pairs, group, target, labels(target)[first:], voices)
 
 
-def _voice(labels: Int[np.ndarray, " s"] | None, arrays: Arrays | None, first: int) -> Voice | None:
-    """Return what a source says of the samples, which begin at site `first`; None = nothing."""
+def voice_of(
+    labels: Int[np.ndarray, " s"] | None, arrays: Arrays | None, first: int = 0
+) -> Voice | None:
+    """Return what a source says of a target's sites from site `first` on; None = nothing.
+
+    Args:
+        labels: (s,) part index of the source's sites, -1 = none; None where it has no labels.
+        arrays: of the map; None where there is no map.
+        first: number of vertices of the target for its samples alone.
+    """
     if labels is None or arrays is None:
         return None
     return Voice(

@@ -166,6 +166,11 @@ class PosePairs:
         """Return the mesh of a shape with its appearance; not kept, textures are large."""
         return from_arrays(find_item(self._mesh_readers, item_id))
 
+    def polygons(self, item_id: str) -> Int[np.ndarray, " f"]:
+        """Return the polygon of the file that each triangle of a shape was cut from."""
+        name = "polygon_of_face"
+        return find_item(self._mesh_readers, item_id, (name,))[name]
+
     def truth_failure(self, item_id: str) -> str | None:
         """Return `status: reason` of a shape whose ground truth failed; None when it was read."""
         row = self._truth_rows.get(item_id)
