@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from slurm_cluster import Cluster, path_with_daemons
+from daemons import path_with_daemons
+from slurm_cluster import Cluster
 
 TOY = Path(__file__).with_name("toy")
 # What the profile waits before it asks, shortened: an ended job is seen after a second, not twenty

@@ -8,7 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))  # harness, small
 
 from cluster_runs import toy  # noqa: E402
-from slurm_cluster import Cluster, NoSlurm  # noqa: E402
+from daemons import NoSlurm  # noqa: E402
+from slurm_cluster import Cluster  # noqa: E402
 
 REASON = pytest.StashKey[str]()
 
