@@ -33,7 +33,7 @@ OWNER = "owner.pid"
 
 
 class Cluster:
-    """The cluster in a folder: `start`, ask and tell, `stop`; with `accounting`, jobs are kept by slurmdbd."""
+    """The cluster in a folder: `start`, ask and tell, `stop`; with `accounting`, slurmdbd keeps its jobs."""
 
     def __init__(self, root: Path, accounting: bool = False):
         self.root = root
@@ -118,9 +118,7 @@ class Cluster:
                 text = text.replace(f"@{name}@", str(value))
             (self.root / template.name).write_text(text)
         if self.accounting:
-            slurm_accounting.write_files(
-                self.root, self.ports["mariadbd"], self.ports["slurmdbd"]
-            )
+            slurm_accounting.write_files(self.root, self.ports["mariadbd"], self.ports["slurmdbd"])
 
     def _links(self) -> list[Path]:
         return [ETC / template.name for template in TEMPLATES.iterdir()]
@@ -208,4 +206,3 @@ def _is_left_over(folder: Path) -> bool:
         return True
     owner = folder / OWNER
     return owner.exists() and not Path(f"/proc/{owner.read_text()}").exists()
-
