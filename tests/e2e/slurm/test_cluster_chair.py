@@ -2,15 +2,18 @@
 
 import json
 import re
+import zipfile
 
 import harness
 import pytest
+import report_page
 import small
 import small_mirror
-from cluster_runs import ClusterWork, environment_of
+from cluster_runs import ClusterWork, environment_of, succeeds
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 TARGET = "results/coseg/chair.json"
+FIGURE = "results/figures/coseg/chair/scores.png"
 
 
 def config():
@@ -49,14 +52,14 @@ def works(tmp_path, slurm):
 
 def test_the_chair(works):
     work, local = works
-    run = work.submit(TARGET).end()
-    assert run.code == 0, run.text
+    run = succeeds(work.submit(TARGET, FIGURE).end())
     jobs = work.jobs_of(run)
     counts = {rule: sum(job["rule"] == rule for job in jobs) for rule in {j["rule"] for j in jobs}}
     chunked = dict.fromkeys(("meshes", "truth", "render", "feature", "match"), 2)
     assert counts == chunked | {
         "fetch_asset": 1,
         "score": 1,
+        "score_chart": 1,
     }  # the table is made by Snakemake itself
     for job in jobs:
         is_gpu = job["rule"] == "feature"
@@ -68,11 +71,18 @@ def test_the_chair(works):
     assert asked["feature"] == ("8000M", "04:00:00")
     assert asked["meshes"] == ("2000M", "00:30:00")
 
-    local.run(TARGET)
+    local.run(TARGET, FIGURE)
     assert work.contents() == local.contents()
     assert harness.verified_stores(work.results) > 0
     scores = json.loads((work.folder / TARGET).read_text())["methods"]["nearest"]["aligned"]
     assert scores["coverage"] == 1.0
+
+    succeeds(work.submit(TARGET, FIGURE, "--report", "report.zip").end())
+    with zipfile.ZipFile(work.folder / "report.zip") as archive:
+        entries = report_page.entries_of(archive)
+        assert entries.keys() == {TARGET, FIGURE}
+        for path, entry in entries.items():
+            assert report_page.packed(archive, entry) == (work.folder / path).read_bytes()
 
     again = work.submit("--dry-run", TARGET).end()
     assert again.code == 0 and re.search("Nothing to be done", again.text), again.text
