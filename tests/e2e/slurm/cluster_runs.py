@@ -52,6 +52,12 @@ class ClusterWork(harness.Work):
             if job["rule"] == rule and job["Comment"].endswith(wildcard)
         ]
 
+    def task_of(self, run: harness.Process | harness.Run, name: str) -> str:
+        """Return `<array>_<task>` of the job `<rule>-<sample>` of the toy."""
+        (number,) = {variables["SLURM_JOB_ID"] for variables in self.seen(name)}
+        (job,) = [job for job in self.jobs_of(run) if job["JobId"] == number]
+        return f"{job['ArrayJobId']}_{job['ArrayTaskId']}"
+
     def hold(self, *names: str) -> None:
         """Let jobs `<rule>-<sample>` of the toy stand still in their middle."""
         (self.folder / "hold").mkdir(exist_ok=True)

@@ -194,7 +194,7 @@ def test_job_arrays(work, expected):
     work.hold(*names)
     process = work.submit(*PREPARED[:3], *array_options("prepare"))
     wait_until(lambda: sum(bool(work.seen(n)) for n in names) == 2, "two nodes are not busy")
-    tasks = {_task(work, process, name): name for name in names if work.seen(name)}
+    tasks = {work.task_of(process, name): name for name in names if work.seen(name)}
     first, other = sorted(tasks)
     work.let_go(tasks[first])
     made = work.folder / f"results/prepared/{tasks[first].removeprefix('prepare-')}.txt"
@@ -208,9 +208,3 @@ def test_job_arrays(work, expected):
     assert sorted(job["JobState"] for job in jobs) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     assert "ArrayJobId" not in again and attempts([again]) == [("COMPLETED", "1600M", "00:20:00")]
     as_expected(work, expected, *PREPARED[:3])
-
-
-def _task(work, process, name):
-    (number,) = {variables["SLURM_JOB_ID"] for variables in work.seen(name)}
-    (job,) = [job for job in work.job_of(process, "prepare") if job["JobId"] == number]
-    return f"{job['ArrayJobId']}_{job['ArrayTaskId']}"
