@@ -1,11 +1,11 @@
 """`snakemake --report`: everything that a reader wants is in it, with a caption and labels."""
 
-import json
 import re
 import zipfile
 
 import harness
 import pytest
+import report_page
 import small
 from walk import TASKS, Walk
 
@@ -24,9 +24,7 @@ def archive(prepared, tmp_path_factory):
 @pytest.fixture(scope="module")
 def entries(archive):
     """{path: what the page knows of it}."""
-    page = archive.read("report/report.html").decode()
-    start = re.search(r"var results = (?=\{)", page).end()
-    return json.JSONDecoder().raw_decode(page, start)[0]
+    return report_page.entries_of(archive)
 
 
 def test_all_tables_and_pictures_are_in_the_report(prepared, entries):
@@ -54,5 +52,5 @@ def test_every_entry_has_a_caption_and_labels_that_say_what_it_is(entries):
 
 def test_the_files_in_the_report_are_the_results(archive, prepared, entries):
     for path, entry in entries.items():
-        packed = archive.read(f"report/{entry['data_uri']}")
+        packed = report_page.packed(archive, entry)
         assert packed == (prepared.folder / path).read_bytes(), path

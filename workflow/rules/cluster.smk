@@ -30,6 +30,31 @@ def become_own_task():
 become_own_task()
 
 
+def understand_sacct():
+    """Have the executor tell the tasks of an array apart, and see that a job was cancelled.
+
+    It asks `sacct` for raw numbers, by which it knows no task of an array and takes the state of the last one
+    for all; and of a cancelled job Slurm says `CANCELLED by <user>`, which it takes for a job under way.
+    """
+    executor = sys.modules.get("snakemake_executor_plugin_slurm")
+    if executor is None or hasattr(executor, "ask_slurm"):
+        return
+    executor.ask_slurm = executor.query_job_status
+
+    async def query_job_status(command, logger):
+        states, seconds = await executor.ask_slurm(
+            command.replace("JobIdRaw", "JobID"), logger
+        )
+        if states is not None:
+            states = {job: state.partition(" ")[0] for job, state in states.items()}
+        return states, seconds
+
+    executor.query_job_status = query_job_status
+
+
+understand_sacct()
+
+
 def refuse_lost_arrays():
     """Stop where job arrays would lose jobs or give them what others of the array asked for.
 

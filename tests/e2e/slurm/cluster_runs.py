@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from slurm_cluster import Cluster, path_with_daemons
+from daemons import path_with_daemons
+from slurm_cluster import Cluster
 
 TOY = Path(__file__).with_name("toy")
 # What the profile waits before it asks, shortened: an ended job is seen after a second, not twenty
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+PREPARED = [f"results/prepared/s{number}.txt" for number in range(6)]  # of the toy
 SECONDS = 600  # a job on a busy machine starts Snakemake twice before it begins
 
 
@@ -49,6 +51,12 @@ class ClusterWork(harness.Work):
             for job in self.jobs_of(run)
             if job["rule"] == rule and job["Comment"].endswith(wildcard)
         ]
+
+    def task_of(self, run: harness.Process | harness.Run, name: str) -> str:
+        """Return `<array>_<task>` of the job `<rule>-<sample>` of the toy."""
+        (number,) = {variables["SLURM_JOB_ID"] for variables in self.seen(name)}
+        (job,) = [job for job in self.jobs_of(run) if job["JobId"] == number]
+        return f"{job['ArrayJobId']}_{job['ArrayTaskId']}"
 
     def hold(self, *names: str) -> None:
         """Let jobs `<rule>-<sample>` of the toy stand still in their middle."""
@@ -103,3 +111,28 @@ def environment_of(folder: Path) -> dict[str, str]:
     """Return variables of a run: no profile of the user's own; Snakemake and Slurm on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{path_with_daemons()}"
     return {"HOME": str(folder.parent / "home"), "PATH": path}
+
+
+def succeeds(run: harness.Run) -> harness.Run:
+    """Assert that a run ended well."""
+    assert run.code == 0, run.text
+    return run
+
+
+def as_expected(work: ClusterWork, expected: dict[str, str], *paths: str) -> None:
+    """Assert that a run made these results, no others, with the contents of a run without Slurm."""
+    names = [path.removeprefix("results/") for path in paths]
+    assert work.contents() == {name: expected[name] for name in names}
+
+
+def array_options(rules: str | None = None) -> list[str]:
+    """Return the block for arrays in the profile as it is written there, or for other rules than its own."""
+    text = (harness.ROOT / "profiles/slurm/profile.yaml").read_text()
+    block = text[text.index("# slurm-array-jobs:") :].replace("# ", "").splitlines()
+    options = dict(line.split(": ") for line in block)
+    assert list(options) == [
+        "slurm-array-jobs", "slurm-array-limit", "jobs", "max-jobs-per-timespan"
+    ]  # fmt: skip
+    if rules is not None:
+        options["slurm-array-jobs"] = rules
+    return [word for name, value in options.items() for word in (f"--{name}", value)]

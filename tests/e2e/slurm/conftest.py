@@ -1,4 +1,4 @@
-"""One Slurm for all tests of this folder; without one they are skipped, with the reason in the last line."""
+"""A Slurm for each module of this folder; without one its tests are skipped, and the last lines say why."""
 
 import sys
 from pathlib import Path
@@ -8,26 +8,34 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))  # harness, small
 
 from cluster_runs import toy  # noqa: E402
-from slurm_cluster import Cluster, NoSlurm  # noqa: E402
+from daemons import NoSlurm  # noqa: E402
+from slurm_cluster import Cluster  # noqa: E402
 
-REASON = pytest.StashKey[str]()
+REASONS = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config):
+    config.stash[REASONS] = {}
 
 
 def pytest_unconfigure(config):
-    """Say in the very last line why nothing ran."""
-    reason = config.stash.get(REASON, None)
-    if reason:
-        sys.stdout.write(f"SKIPPED the tests on a Slurm cluster: {reason}\n")
+    """Say in the very last lines why nothing ran."""
+    for what, reason in config.stash.get(REASONS, {}).items():
+        sys.stdout.write(f"SKIPPED the tests on a Slurm cluster{what}: {reason}\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm(tmp_path_factory, request):
-    """A cluster of three nodes; the tests are skipped where it does not come up."""
-    cluster = Cluster(tmp_path_factory.mktemp("slurm") / "cluster")
+    """A cluster of three nodes, with accounting for modules that say `ACCOUNTING = True`.
+
+    The tests are skipped where it does not come up. There is one at a time: it owns /etc/slurm.
+    """
+    accounting = getattr(request.module, "ACCOUNTING", False)
+    cluster = Cluster(tmp_path_factory.mktemp("slurm") / "cluster", accounting)
     try:
         cluster.start()
     except NoSlurm as reason:
-        request.config.stash[REASON] = str(reason)
+        request.config.stash[REASONS][" with accounting" if accounting else ""] = str(reason)
         pytest.skip(f"no Slurm: {reason}")
     yield cluster
     cluster.stop()

@@ -6,15 +6,14 @@ in /etc/slurm (the executor starts `srun` without SLURM_CONF), so links are put 
 cluster lives. A machine that has a configuration of its own is left alone.
 """
 
-import ctypes
 import getpass
 import os
-import shutil
-import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
+
+import slurm_accounting
+from daemons import NoSlurm, free_ports, missing_programs, start_daemon, stop_daemon, wait
 
 ETC = Path("/etc/slurm")
 TEMPLATES = Path(__file__).with_name("etc")
@@ -30,30 +29,17 @@ PROGRAMS = (
     "scancel",
     "sinfo",
 )
-SECONDS = 60  # until all nodes answer
 OWNER = "owner.pid"
-_PR_SET_PDEATHSIG = 1
-
-
-class NoSlurm(Exception):
-    """Slurm is not there or does not start here; the text says why."""
-
-
-def end_with_parent() -> None:
-    """Have this process terminated when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def path_with_daemons() -> str:
-    """Return PATH with the folders that hold daemons."""
-    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 class Cluster:
-    """The cluster in a folder: `start`, ask and tell, `stop`."""
+    """The cluster in a folder: `start`, ask and tell, `stop`; with `accounting`, slurmdbd keeps its jobs."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, accounting: bool = False):
         self.root = root
+        self.accounting = accounting
+        names = ["slurmctld", *NODES, *(["slurmdbd", "mariadbd"] if accounting else [])]
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.daemons: dict[str, subprocess.Popen] = {}
 
     def start(self) -> None:
@@ -62,11 +48,11 @@ class Cluster:
         Raises:
             NoSlurm: a program is missing, /etc/slurm is not ours to write to, or a daemon does not come up.
         """
-        missing = [
-            name for name in PROGRAMS if shutil.which(name, path=path_with_daemons()) is None
-        ]
+        missing = missing_programs(PROGRAMS)
         if missing:
             raise NoSlurm(f"{', '.join(missing)} not installed")
+        if self.accounting:
+            slurm_accounting.require()
         self._write_files()
         self._claim()
         try:
@@ -81,13 +67,7 @@ class Cluster:
         if "slurmctld" in self.daemons:
             self._cancel_all()
         for name in reversed(self.daemons):
-            process = self.daemons[name]
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop_daemon(self.daemons[name])
         self.daemons.clear()
         for link in self._links():
             if link.is_symlink() and Path(os.readlink(link)).parent == self.root:
@@ -126,12 +106,19 @@ class Cluster:
             "HOST": socket.gethostname().split(".")[0],
             "USER": getpass.getuser(),
         }
-        values |= {f"PORT{n}": port for n, port in enumerate(_free_ports(1 + len(NODES)))}
+        values |= {f"PORT-{name}": port for name, port in self.ports.items()}
+        values["ACCOUNTING"] = (
+            slurm_accounting.DAEMON.format(root=self.root, port=self.ports["slurmdbd"])
+            if self.accounting
+            else slurm_accounting.NONE
+        )
         for template in TEMPLATES.iterdir():
             text = template.read_text()
             for name, value in values.items():
                 text = text.replace(f"@{name}@", str(value))
             (self.root / template.name).write_text(text)
+        if self.accounting:
+            slurm_accounting.write_files(self.root, self.ports["mariadbd"], self.ports["slurmdbd"])
 
     def _links(self) -> list[Path]:
         return [ETC / template.name for template in TEMPLATES.iterdir()]
@@ -156,33 +143,48 @@ class Cluster:
             f"--pid-file={munge}/pid", f"--log-file={self.root}/log/munged.log", f"--seed-file={munge}/seed",
             "--num-threads=2",
         )  # fmt: skip
-        _wait(lambda: (munge / "socket").exists(), "munged did not come up")
+        wait(lambda: (munge / "socket").exists(), "munged did not come up")
+        if self.accounting:
+            self._start_accounting()
         configuration = str(self.root / "slurm.conf")
         self._start("slurmctld", "-D", "-f", configuration)
         for node in NODES:
             self._start("slurmd", "-D", "-f", configuration, "-N", node)
 
-    def _start(self, program: str, *arguments: str) -> None:
-        name = f"{program}-{arguments[-1]}" if program == "slurmd" else program
-        with open(self.root / f"log/{name}.out", "w") as output:
-            self.daemons[name] = subprocess.Popen(
-                [shutil.which(program, path=path_with_daemons()), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=end_with_parent,
-                start_new_session=True,
-            )
+    def _start_accounting(self) -> None:
+        # slurmdbd looks for its configuration beside that of the cluster
+        where = {"SLURM_CONF": str(self.root / "slurm.conf")}
+        database = slurm_accounting.database_command(self.root, self.ports["mariadbd"])
+        for command, variables in ((database, {}), (["slurmdbd", "-D"], where)):
+            name = Path(command[0]).name
+            self._start(*command, **variables)
+            self._wait_for_port(name)
+
+    def _wait_for_port(self, name: str) -> None:
+        def answers() -> bool:
+            self._ensure_running()
+            return slurm_accounting.answers(self.ports[name])
+
+        wait(answers, f"{name} did not come up")
+
+    def _start(self, program: str, *arguments: str, **environment: str) -> None:
+        name = Path(program).name
+        name = f"{name}-{arguments[-1]}" if name == "slurmd" else name
+        output = self.root / f"log/{name}.out"
+        self.daemons[name] = start_daemon([program, *arguments], output, **environment)
+
+    def _ensure_running(self) -> None:
+        for name, process in self.daemons.items():
+            if process.poll() is not None:
+                raise NoSlurm(f"{name} ended: {self._last_words(name)}")
 
     def _wait_for_nodes(self) -> None:
         def all_idle() -> bool:
-            for name, process in self.daemons.items():
-                if process.poll() is not None:
-                    raise NoSlurm(f"{name} ended: {self._last_words(name)}")
+            self._ensure_running()
             states = self.tell("sinfo", "-h", "-N", "-o", "%N %T", check=False).splitlines()
             return {line for line in states} >= {f"{node} idle" for node in NODES}
 
-        _wait(all_idle, "the nodes did not come up")
+        wait(all_idle, "the nodes did not come up")
 
     def _last_words(self, name: str) -> str:
         lines = (self.root / f"log/{name}.out").read_text(errors="replace").strip().splitlines()
@@ -193,7 +195,7 @@ class Cluster:
             self.tell("scontrol", "update", f"nodename={node}", "state=resume", check=False)
         self.tell("scancel", "--user", getpass.getuser(), check=False)
         try:
-            _wait(lambda: not self.tell("squeue", "-h", check=False).strip(), "jobs did not end")
+            wait(lambda: not self.tell("squeue", "-h", check=False).strip(), "jobs did not end")
         except NoSlurm:
             self.tell("scancel", "--signal=KILL", "--user", getpass.getuser(), check=False)
 
@@ -204,19 +206,3 @@ def _is_left_over(folder: Path) -> bool:
         return True
     owner = folder / OWNER
     return owner.exists() and not Path(f"/proc/{owner.read_text()}").exists()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-def _wait(condition, failure: str, seconds: float = SECONDS) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise NoSlurm(failure)
-        time.sleep(0.2)

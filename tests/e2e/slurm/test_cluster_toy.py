@@ -9,22 +9,10 @@ import subprocess
 
 import harness
 import pytest
-from cluster_runs import wait_until
+from cluster_runs import PREPARED, array_options, as_expected, succeeds, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 DOCS = harness.ROOT / "docs/cluster.md"
-PREPARED = [f"results/prepared/s{number}.txt" for number in range(6)]
-
-
-def succeeds(run):
-    assert run.code == 0, run.text
-    return run
-
-
-def as_expected(work, expected, *paths):
-    """Assert that a run made these results, no others, with the contents of a run without Slurm."""
-    names = [path.removeprefix("results/") for path in paths]
-    assert work.contents() == {name: expected[name] for name in names}
 
 
 def attempts(jobs):
@@ -199,26 +187,14 @@ def test_two_invocations_at_once(work, expected):
     as_expected(work, expected, PREPARED[0])
 
 
-def array_options():
-    """Return the block for arrays in the profile, as it is written there, for a rule of the toy."""
-    text = (harness.ROOT / "profiles/slurm/profile.yaml").read_text()
-    block = text[text.index("# slurm-array-jobs:") :].replace("# ", "").splitlines()
-    options = dict(line.split(": ") for line in block)
-    assert list(options) == [
-        "slurm-array-jobs", "slurm-array-limit", "jobs", "max-jobs-per-timespan"
-    ]  # fmt: skip
-    options["slurm-array-jobs"] = "prepare"
-    return [word for name, value in options.items() for word in (f"--{name}", value)]
-
-
 def test_job_arrays(work, expected):
     """A task that is cancelled takes nothing with it, and is submitted again alone."""
     work.write_config({"samples": 3, "minutes": 10})
     names = [f"prepare-s{number}" for number in range(3)]
     work.hold(*names)
-    process = work.submit(*PREPARED[:3], *array_options())
+    process = work.submit(*PREPARED[:3], *array_options("prepare"))
     wait_until(lambda: sum(bool(work.seen(n)) for n in names) == 2, "two nodes are not busy")
-    tasks = {_task(work, process, name): name for name in names if work.seen(name)}
+    tasks = {work.task_of(process, name): name for name in names if work.seen(name)}
     first, other = sorted(tasks)
     work.let_go(tasks[first])
     made = work.folder / f"results/prepared/{tasks[first].removeprefix('prepare-')}.txt"
@@ -232,9 +208,3 @@ def test_job_arrays(work, expected):
     assert sorted(job["JobState"] for job in jobs) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     assert "ArrayJobId" not in again and attempts([again]) == [("COMPLETED", "1600M", "00:20:00")]
     as_expected(work, expected, *PREPARED[:3])
-
-
-def _task(work, process, name):
-    (number,) = {variables["SLURM_JOB_ID"] for variables in work.seen(name)}
-    (job,) = [job for job in work.job_of(process, "prepare") if job["JobId"] == number]
-    return f"{job['ArrayJobId']}_{job['ArrayTaskId']}"
