@@ -8,6 +8,10 @@ seconds (other work on the machine does not count) and peak memory (resident, Py
 
     python benchmarks/released_networks.py                          # all: tens of minutes
     python benchmarks/released_networks.py features ss_encoder --precision bf16
+    python benchmarks/released_networks.py features --memory        # peak memory alone, sooner
+
+With `--memory` of the blocks of the two large networks (`features`, `image_encoder`, `ss_flow`) all are held
+and only the first computes, for one view in place of four: blocks are alike, and views go one by one.
 """
 
 import argparse
@@ -40,7 +44,8 @@ from semcorr.geometry.mesh_arrays import to_arrays
 from semcorr.geometry.voxels import voxelise
 from semcorr.networks.backbones import build_backbone
 from semcorr.networks.sparse.voxel_set import one_shape
-from semcorr.networks.trellis.loading import untrained_network
+from semcorr.networks.trellis.dit import FlowBlock
+from semcorr.networks.trellis.loading import CLASSES
 from semcorr.networks.trellis.vae import decode_cells
 from semcorr.store.memory import MemoryReader
 
@@ -86,6 +91,10 @@ CASES = {
     "depth_anything": ["depth_anything"],
     "features": ["dino", "ss_flow"],
 }
+VIEWS = {
+    "features": 5,
+    "image_encoder": 2,
+}  # the first of several conditions nothing; others get one
 ITEM = "chair"
 PICTURES = {"render": "r", "image_encoder": "w", "backbone": "dinov2_vitl14_reg"}
 
@@ -94,6 +103,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", default=list(CASES), metavar="case", help=list(CASES))
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--memory", action="store_true", help="peak memory alone")
     parser.add_argument("--step", choices=["write", "run"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -101,45 +111,66 @@ def parse() -> argparse.Namespace:
 
 def write(name: str, folder: Path) -> None:
     """Write `folder/{name}.json` and its files as a fetched asset has them."""
-    description, tensors = None, {}
-    if name in TRELLIS:
-        kind, args = TRELLIS[name]
-        network = untrained_network(kind, args, 0)
-        if args.get("use_fp16"):
+    description, skipped = None, {}
+    with torch.device("meta"):
+        if name in TRELLIS:
+            kind, args = TRELLIS[name]
+            network = CLASSES[kind](**args)
             network.set_dtype(torch.float16)
-        description, tensors = {"name": kind, "args": args}, network.state_dict()
-    elif name == "dino":
-        tensors = build_backbone("dinov2_vitl14_reg", seed=0).module.state_dict()
-    else:
-        from semcorr.networks.transformers_models import CLASSES
+            description = {"name": kind, "args": args}
+        elif name == "dino":
+            network = build_backbone("dinov2_vitl14_reg").module
+        else:
+            from semcorr.networks import transformers_models
 
-        config, network = CLASSES[name]
-        config = config()  # the defaults are ViT-B and the small one
-        shared = getattr(network, "_tied_weights_keys", None) or {}
-        state = network(config).state_dict()
-        tensors = {key: value for key, value in state.items() if key not in shared}
-        description = json.loads(config.to_json_string(use_diff=False))
+            config, kind = transformers_models.CLASSES[name]
+            config = config()  # the defaults are the released ViT-B and the small one
+            network, skipped = kind(config), getattr(kind, "_tied_weights_keys", None) or {}
+            description = json.loads(config.to_json_string(use_diff=False))
+    tensors = {k: random_like(v) for k, v in network.state_dict().items() if k not in skipped}
     (folder / name).mkdir()
-    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / name / "w.safetensors")
-    files = ["w.safetensors"]
-    if description:
-        (folder / name / "w.json").write_text(json.dumps(description))
-        files.append("w.json")
+    if name == "dino":  # the file of the torch hub, read whole and not mapped
+        files = ["w.pth"]
+        torch.save(tensors, folder / name / files[0])
+    else:
+        files = ["w.safetensors", "w.json"]
+        save_file(tensors, folder / name / files[0])
+        (folder / name / files[1]).write_text(json.dumps(description))
     rows = [{"file": file, "sha256": ""} for file in files]
     (folder / f"{name}.json").write_text(json.dumps({"files": rows}))
 
 
-def upstream_of(folder: Path, weights: dict[str, str], precision: str) -> Upstream:
-    """One chair: mesh, voxels at 64^3, five pictures of noise with an outline, random latents."""
+def random_like(value: torch.Tensor) -> torch.Tensor:
+    """Small random values, repeated: time and memory do not depend on them."""
+    pool = 0.02 * torch.randn(2**16 + 1, generator=torch.Generator().manual_seed(value.numel()))
+    times = -(-value.numel() // len(pool))
+    return pool.repeat(times)[: value.numel()].reshape(value.shape).to(value.dtype)
+
+
+def only_the_first(block: type[torch.nn.Module]) -> None:
+    """Let of all blocks of this class only the one that is called first compute; the others pass on."""
+    forward, first = block.forward, []
+
+    def forward_first(self, x, *rest, **more):
+        first[:] = first or [self]
+        return forward(self, x, *rest, **more) if self is first[0] else x
+
+    block.forward = forward_first
+
+
+def upstream_of(folder: Path, weights: dict[str, str], options: argparse.Namespace) -> Upstream:
+    """One chair: mesh, voxels at 64^3, pictures of noise with an outline, random latents."""
     mesh = generate("chair", 1, 0).mesh
     cells = voxelise(mesh.vertices, mesh.faces, 64)
     random = np.random.default_rng(0)
-    rgba = random.integers(0, 255, (5, 512, 512, 4), dtype=np.uint8)
+    views = VIEWS.get(options.cases[0], 1)
+    views = min(views, 2) if options.memory else views
+    rgba = random.integers(0, 255, (views, 512, 512, 4), dtype=np.uint8)
     rgba[..., 3] = 0
     rgba[:, 60:440, 150:370, 3] = 255
-    cameras = orbit(5, 2.0, 40.0, 512)
+    cameras = orbit(views, 2.0, 40.0, 512)
     depth = np.where(rgba[..., 3] > 0, random.uniform(1, 3, rgba.shape[:3]), 0)
-    views = {
+    pictures = {
         "rgba": rgba,
         "depth": depth.astype(np.float32),
         "cam_from_world": cameras.cam_from_world,
@@ -150,7 +181,7 @@ def upstream_of(folder: Path, weights: dict[str, str], precision: str) -> Upstre
     sparse = {"cells": cells, "latents": rows, "resolution": np.array([64], np.int32)}
     return Upstream(
         meshes=MemoryReader({ITEM: to_arrays(mesh, np.eye(4), 0, ITEM)}),
-        renders=MemoryReader({ITEM: views}),
+        renders=MemoryReader({ITEM: pictures}),
         voxels=MemoryReader(
             {ITEM: {"cells": cells, "cell_counts": np.array([len(cells)], np.int32)}},
             {"cfg": {"resolution": 64}},
@@ -159,16 +190,16 @@ def upstream_of(folder: Path, weights: dict[str, str], precision: str) -> Upstre
             {ITEM: sparse if "slat_flow" in weights.values() else {"latents": grid}}
         ),
         weights={field: folder / f"{name}.json" for field, name in weights.items()},
-        precision=precision,
+        precision=options.precision,
         device="cpu",
     )
 
 
-def opened(case: str, folder: Path, precision: str, stack: ExitStack) -> Callable[[], object]:
+def opened(case: str, asked: argparse.Namespace, stack: ExitStack) -> Callable[[], object]:
     """Open what a case needs; return its pass over the item."""
 
     def up(**weights: str) -> Upstream:
-        return upstream_of(folder, weights, precision)
+        return upstream_of(asked.folder, weights, asked)
 
     def of(module, options, upstream):
         compute = stack.enter_context(module.extractor(options, upstream))
@@ -219,11 +250,16 @@ def opened_alone(case: str, up: Callable[..., Upstream]) -> Callable[[], object]
     return torch.inference_mode()(lambda: encoder(rows, one_shape(cells)).mean)
 
 
-def run(case: str, folder: Path, precision: str) -> None:
+def run(case: str, asked: argparse.Namespace) -> None:
     """Measure one case in this process; the last line printed is its record."""
+    if asked.memory:
+        with torch.device("meta"):
+            vit = build_backbone("dinov2_vitl14_reg").module
+        only_the_first(FlowBlock)
+        only_the_first(type(vit.blocks[0]))
     with ExitStack() as stack:
         start = time.process_time()
-        compute = opened(case, folder, precision, stack)
+        compute = opened(case, asked, stack)
         middle = time.process_time()
         compute()
         end = time.process_time()
@@ -231,39 +267,38 @@ def run(case: str, folder: Path, precision: str) -> None:
     print(json.dumps({"open_s": middle - start, "pass_s": end - middle, "peak_gb": peak}))
 
 
-def child(step: str, name: str, folder: Path, precision: str) -> str:
-    command = [sys.executable, __file__, name, "--step", step, "--folder", str(folder)]
+def child(step: str, name: str, folder: Path) -> str:
+    """Run one step in a process of its own, on one thread; return what it prints."""
+    extra = [word for word in sys.argv[1:] if word not in CASES]
+    command = [sys.executable, __file__, name, *extra, "--step", step, "--folder", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, "--precision", precision],
-        check=True,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
+    done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def measured(case: str) -> dict[str, float]:
+    """Write the weights of a case and measure it; the writing process's memory does not count."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in CASES[case]:
+            child("write", name, Path(folder))
+        return json.loads(child("run", case, Path(folder)).splitlines()[-1])
 
 
 def main() -> None:
-    options = parse()
-    if options.step:
-        step = write if options.step == "write" else run
-        step(*options.cases, options.folder, *([options.precision] if step is run else []))
+    asked = parse()
+    if asked.step == "write":
+        write(asked.cases[0], asked.folder)
         return
-    peaks = {}
-    for case in options.cases:
-        # the writing process ends before the measured one starts: its memory does not count
-        with tempfile.TemporaryDirectory() as folder:
-            for name in CASES[case]:
-                child("write", name, Path(folder), options.precision)
-            record = json.loads(
-                child("run", case, Path(folder), options.precision).splitlines()[-1]
-            )
-        peaks[case] = record["peak_gb"]
-        print(
-            case, options.precision, " ".join(f"{k} {v:.2f}" for k, v in record.items()), flush=True
-        )
-    if "features" in peaks:
-        assert peaks["features"] < LIMIT_GB, f"features: {peaks['features']:.2f} GB"
+    if asked.step == "run":
+        run(asked.cases[0], asked)
+        return
+    for case in asked.cases:
+        record = measured(case)
+        if asked.memory:
+            record = {"peak_gb": record["peak_gb"]}
+        print(case, asked.precision, *(f"{k} {v:.2f}" for k, v in record.items()), flush=True)
+        if case == "features":
+            assert record["peak_gb"] < LIMIT_GB, f"features: more than {LIMIT_GB} GB"
 
 
 if __name__ == "__main__":
