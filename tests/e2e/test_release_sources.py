@@ -33,9 +33,13 @@ def fetched(folder, **options):
 
 def test_the_hubs_own_client_gets_what_ours_gets(served, tmp_path, monkeypatch):
     """Were the headers not the hub's, one of the two clients would refuse them."""
-    with release.hub(served) as (address, _):
+    with release.hub(served) as (address, asked):
         monkeypatch.setenv("HF_ENDPOINT", address)
         record = json.loads(fetched(tmp_path / "ours").read_text())
+        assert {path.split("/main/")[1] for path in asked} == {
+            f"{STEM}.json",
+            f"{STEM}.safetensors",
+        }
         theirs = {
             file: hf_hub_download(release.REPO, file, endpoint=address, cache_dir=tmp_path / "hub")
             for file in (f"{STEM}.json", f"{STEM}.safetensors", "pipeline.json")
