@@ -1,25 +1,36 @@
 """Nothing is skipped by accident, and what tests record for the reader is printed at the end.
 
-There are two reasons to skip: a missing CUDA device (tests marked `cuda`) and a missing Slurm (those marked
+There are three reasons to skip: a missing CUDA device (tests marked `cuda`), on a machine with one a missing
+package that users install themselves (those marked `cuda(package)`), and a missing Slurm (those marked
 `cluster`). Any other skip, and every expected failure, is a failure of that test.
 """
 
+import importlib.util
 import os
 
 import pytest
 
 REASON = "no CUDA device"
+OPTIONAL = ("nvdiffrast", "spconv")  # CUDA only and not on the index as one wheel for all
 NO_SLURM = "Skipped: no Slurm: "  # how the reason of tests marked `cluster` begins
 # `record_property("print: <heading>", line)` prints the line under the heading when all tests are done
 PRINTED = "print: "
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests marked `cuda` where there is no device; torch is loaded only if there are any."""
+    """Skip tests marked `cuda` where there is no device, or the package that the mark names is missing.
+
+    torch is loaded only if there are any.
+    """
     marked = [item for item in items if item.get_closest_marker("cuda")]
-    if marked and not _cuda():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=REASON))
+    if not marked:
+        return
+    device = _cuda()
+    for item in marked:
+        missing = [name for name in _needed(item) if not _installed(name)]
+        if not device or missing:
+            reason = f"{missing[0]} is not installed" if device else REASON
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -73,8 +84,17 @@ def pytest_terminal_summary(terminalreporter):
 
 def _may_skip(item, reason: str) -> bool:
     if item.get_closest_marker("cuda"):
-        return not _cuda()
+        named = {f"Skipped: {name} is not installed" for name in _needed(item) if name in OPTIONAL}
+        return not _cuda() or reason in named
     return bool(item.get_closest_marker("cluster")) and reason.startswith(NO_SLURM)
+
+
+def _needed(item) -> list[str]:
+    return [name for mark in item.iter_markers("cuda") for name in mark.args]
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
 
 
 def _cuda() -> bool:

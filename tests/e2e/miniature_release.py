@@ -20,6 +20,7 @@ from semcorr.networks.trellis.loading import untrained_network
 
 REPO = "microsoft/TRELLIS-image-large"
 COMMIT = "25e0d31ffbebe4b5a97464dd851910efc3002d96"
+BYTES = "/bytes/"  # where the hub's redirects lead
 ENCODER = {
     "in_channels": 1,
     "latent_channels": 8,
@@ -62,7 +63,10 @@ FURTHER = {"ss_dec_conv3d_16l8_fp16": ("SparseStructureDecoder", DECODER)}
 def write_release(root: Path) -> Path:
     """Write `root/pipeline.json` and `root/ckpts/*.{json,safetensors}`; return `root`."""
     (root / "ckpts").mkdir(parents=True)
-    models = {"sparse_structure_flow_model": "ckpts/ss_flow_img_dit_L_16l8_fp16"}
+    models = {
+        "sparse_structure_decoder": "ckpts/ss_dec_conv3d_16l8_fp16",
+        "sparse_structure_flow_model": "ckpts/ss_flow_img_dit_L_16l8_fp16",
+    }
     pipeline = {
         "name": "TrellisImageTo3DPipeline",
         "args": {"models": models, "image_cond_model": "dinov2_vitl14_reg"},
@@ -94,25 +98,52 @@ def write_image_encoder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def hub(release: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve a release like the hub does; yield its address and the list of paths asked for."""
+    """Serve a release like the hub does; yield its address and the list of files downloaded.
+
+    A file's own address redirects, to another host for large files and to another path for small ones;
+    id, size and commit are in the first answer for large ones, in the second for small ones. GET and
+    HEAD answer alike.
+    """
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
-            path = release / self.path.removeprefix(f"/{REPO}/resolve/main/")
-            if not path.is_file():
-                self.send_error(404)
-                return
-            body = path.read_bytes()
-            large = path.suffix == ".safetensors"
-            digest = hashlib.sha256(body) if large else hashlib.sha1(_blob(body))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("X-Linked-Etag" if large else "ETag", f'"{digest.hexdigest()}"')
+            if "/resolve/" in self.path:
+                asked.append(self.path)
+            self.wfile.write(self.answer())
+
+        def do_HEAD(self):
+            self.answer()
+
+        def answer(self) -> bytes:
+            """Send status and headers; return the body."""
+            for start in (f"/{REPO}/resolve/main/", f"/{REPO}/resolve/{COMMIT}/", BYTES):
+                path = release / self.path.removeprefix(start)
+                if self.path.startswith(start) and path.is_file():
+                    return self.tell(path, final=start == BYTES)
+            self.send_error(404)
+            return b""
+
+        def tell(self, path: Path, final: bool) -> bytes:
+            body, large = path.read_bytes(), path.suffix == ".safetensors"
+            place = BYTES + path.relative_to(release).as_posix()
+            headers = {"Content-Length": str(len(body) if final else 0)}
+            if not final:
+                host = f"http://localhost:{self.server.server_port}" if large else ""
+                headers |= {"Location": host + place, "X-Repo-Commit": COMMIT}
+            if large and final:
+                headers["ETag"] = f'"{hashlib.md5(body).hexdigest()}"'  # the store's own
+            elif large:
+                headers["X-Linked-Etag"] = f'"{hashlib.sha256(body).hexdigest()}"'
+                headers["X-Linked-Size"] = str(len(body))
+            elif final:
+                headers["ETag"] = f'"{hashlib.sha1(_blob(body)).hexdigest()}"'
+                headers["X-Repo-Commit"] = COMMIT
+            self.send_response(200 if final else 302 if large else 307)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            return body if final else b""
 
         def log_message(self, *_):
             pass

@@ -1,5 +1,6 @@
-"""Benchmarks that need weights say what they lack, so that `make benchmarks` runs on a bare machine."""
+"""Benchmarks: what they compare agrees, and `make benchmarks` runs on a machine without weights."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -18,3 +19,15 @@ def test_pair_without_weights_says_what_it_lacks_and_ends_well(tmp_path):
     assert "not measured: no weights of guided_mobilenetv2" in done.stdout
     assert "SEMCORR_MIRROR is not set" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_baking_agrees_with_its_plain_formulation():
+    """Texel by texel, but for places on an edge, where either of its two faces may be named."""
+    path = ROOT / "benchmarks/texture_baking.py"
+    spec = importlib.util.spec_from_file_location("texture_baking", path)
+    baking = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(baking)
+    inputs = (*baking.shapes(24, source_size=128), 24)
+    counted = baking.compare(inputs[0], baking.fast(*inputs), baking.plain(*inputs))
+    assert counted["texels"] > 50
+    assert counted["other_face"] < 0.2 * counted["texels"]

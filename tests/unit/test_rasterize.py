@@ -134,7 +134,7 @@ def test_without_cuda_or_nvdiffrast_the_message_says_what_to_do(monkeypatch):
         open_renderer()
 
 
-@pytest.mark.cuda
+@pytest.mark.cuda("nvdiffrast")
 @pytest.mark.parametrize("name", SCENES)
 def test_nvdiffrast_draws_what_the_ray_caster_sees(name):
     build, cameras = SCENES[name]

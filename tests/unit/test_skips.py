@@ -1,4 +1,4 @@
-"""tests/conftest.py: two marks may be skipped: `cuda` without a device, `cluster` without Slurm."""
+"""tests/conftest.py: marked tests may be skipped: without a CUDA device, its packages, or Slurm."""
 
 import re
 import shutil
@@ -33,8 +33,10 @@ class TestOld(unittest.TestCase):
 """
 
 
-def run(folder, text, *arguments):
-    shutil.copyfile(ROOT / "tests/conftest.py", folder / "conftest.py")
+def run(folder, text, *arguments, machine=""):
+    """Run tests under our conftest; `machine` replaces what it finds out about this one."""
+    conftest = (ROOT / "tests/conftest.py").read_text() + machine
+    (folder / "conftest.py").write_text(conftest)
     shutil.copyfile(ROOT / "pyproject.toml", folder / "pyproject.toml")
     (folder / "test_some.py").write_text(f"CUDA = {torch.cuda.is_available()}\n{text}")
     command = [
@@ -72,6 +74,40 @@ def test_missing_cuda_alone_passes(tmp_path):
     done = run(tmp_path, "import pytest\n@pytest.mark.cuda\ndef test_on_cuda(): pass\n")
     assert done.returncode == 0, done.stdout
     assert ("1 passed" if torch.cuda.is_available() else "1 skipped") in done.stdout
+
+
+PACKAGES = """
+import pytest
+@pytest.mark.cuda("spconv")
+def test_with_spconv(): assert False
+@pytest.mark.cuda
+@pytest.mark.parametrize("way", ["own", pytest.param("other", marks=pytest.mark.cuda("nvdiffrast"))])
+def test_both_ways(way): assert way == "own"
+@pytest.mark.cuda("trimesh")
+def test_with_what_is_required(): pass
+@pytest.mark.cuda("spconv")
+@pytest.mark.skip(reason="not today")
+def test_marked(): pass
+@pytest.mark.cuda
+def test_skips_itself(): pytest.skip("spconv is not installed")
+"""
+BARE_GPU = """
+def _cuda(): return True
+def _installed(name): return False
+"""
+
+
+def test_packages_that_users_install_may_be_missing_on_a_machine_with_cuda(tmp_path):
+    done = run(tmp_path, PACKAGES, machine=BARE_GPU)
+    assert done.returncode == 1
+    failed = re.findall(r"^FAILED \S*::(\w+)|^ERROR \S*::(\w+)", done.stdout, re.M)
+    assert {a or b for a, b in failed} == {
+        "test_with_what_is_required",
+        "test_marked",
+        "test_skips_itself",
+    }
+    assert "1 passed, 2 skipped" in done.stdout.replace("3 failed, ", "").replace(", 2 errors", "")
+    assert "spconv is not installed" in done.stdout and "nvdiffrast is not in" in done.stdout
 
 
 CLUSTER = """

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from scipy.spatial import cKDTree
 
 from semcorr.cameras import orbit
+from semcorr.config.kinds.guided import Options as Guided
 from semcorr.config.kinds.slat_states import Options as States
 from semcorr.config.kinds.trellis_slat import Options as Latents
 from semcorr.config.kinds.voxel_views import Options as Views
@@ -24,9 +26,10 @@ from semcorr.features.slat_single_step import (
     slat_single_step,
 )
 from semcorr.features.upstream import Upstream
-from semcorr.geometry.mesh_arrays import to_arrays
+from semcorr.geometry.mesh_arrays import sites_of, to_arrays
 from semcorr.geometry.voxels import voxelise
-from semcorr.matching import nearest
+from semcorr.matching import guided, nearest
+from semcorr.matching.rotations import turns
 from semcorr.matching.shape import Shape
 from semcorr.networks.backbones import build_backbone
 from semcorr.networks.sparse.voxel_set import one_shape
@@ -219,19 +222,63 @@ def test_latents_are_the_same_every_time_and_differ_untrained(weights, latents):
         assert np.abs(control[item]["latents"] - arrays["latents"]).max() > 1e-3
 
 
-def test_states_reach_a_matcher(weights, latents):
-    """Hidden states of the flow as site features, matched like any other."""
-    states = states_of(weights, latents)
-    meshes = upstream_of(weights).meshes
-    shapes = []
-    for item, features in states.items():
-        vertices = meshes.read(item)["vertices"]
-        assert features.shape == (len(vertices) + 4096, 20) and features.dtype == np.float16
-        sites = np.random.default_rng(0).uniform(-0.5, 0.5, (len(features), 3))
-        shapes.append(Shape(sites, len(vertices), np.float32(features), name=item))
-    match = nearest.match(*shapes, options=None, seed=0)
-    assert match.target_to_source.shape == (len(shapes[1].sites),)
-    assert len(np.unique(match.target_to_source)) > 5
+@pytest.fixture(scope="module")
+def twice(weights, latents):
+    """One chair with two sets of samples: (arrays, states) of each, the states computed for each anew."""
+    names = ("chair_0", "again")
+    mesh = generate("chair", 0, 0).mesh
+    meshes = {name: to_arrays(mesh, np.eye(4), 0, name) for name in names}
+    upstream = replace(
+        upstream_of({"weights": weights["flow"]}),
+        meshes=MemoryReader(meshes),
+        latents=MemoryReader(dict.fromkeys(names, latents["chair_0"])),
+    )
+    entry = States(kind="slat_states", latent="l", weights="w", layer=1, guidance=-1)
+    with slat_states.extractor(entry, upstream) as compute:
+        return [(meshes[name], compute(name)["site_features"]) for name in names]
+
+
+def shape_of(arrays, states, turn=None):
+    sites = sites_of(arrays).positions
+    count = sites_of(arrays).num_vertices
+    return Shape(sites if turn is None else sites @ turn.T, count, np.float32(states))
+
+
+def test_states_of_a_shape_lead_back_to_the_same_token(twice):
+    """Other samples of one chair: the nearest state is one of the same 2^3 voxels."""
+    source, target = (shape_of(*one) for one in twice)
+    match = nearest.match(source, target, options=None, seed=0)
+    for ours, theirs, rows in (
+        (target, source, match.target_to_source),
+        (source, target, match.source_to_target),
+    ):
+        apart = np.linalg.norm(theirs.sites[rows] - ours.sites, axis=1)
+        assert (apart < np.sqrt(3) / 8).mean() > 0.99
+
+
+def test_guided_matching_finds_a_turned_copy_by_its_states(twice):
+    """The other samples turned by 90 degrees: their states vote for the turn back."""
+    options = Guided(matcher="guided", feature="f")
+    turn = turns(options.yaws)[12]
+    (arrays, states), (others, found) = twice
+    source, target = shape_of(arrays, states), shape_of(others, found, turn)
+    match = guided.match(source, target, options, seed=0)
+    np.testing.assert_allclose(match.info["rotation_matrix"], turn.T, atol=1e-9)
+    apart = np.linalg.norm(
+        source.sites[match.target_to_source] - sites_of(others).positions, axis=1
+    )
+    assert np.median(apart) < 0.03 and np.percentile(apart, 99) < np.sqrt(3) / 8
+    # states of other places (mirrored front to back) do not find it
+    wrong = states_at_mirrored_sites(others, found)
+    lost = guided.match(source, shape_of(others, wrong, turn), options, seed=0)
+    apart = np.linalg.norm(source.sites[lost.target_to_source] - sites_of(others).positions, axis=1)
+    assert np.median(apart) > 0.1
+
+
+def states_at_mirrored_sites(arrays, states):
+    """Give every site the state of the site nearest to its mirror image in y."""
+    sites = sites_of(arrays).positions
+    return states[cKDTree(sites).query(sites * [1, -1, 1])[1]]
 
 
 @pytest.mark.parametrize(

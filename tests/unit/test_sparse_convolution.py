@@ -222,7 +222,9 @@ def test_spconv_never_runs_on_the_cpu():
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("backend", ["own", "spconv"])
+@pytest.mark.parametrize(
+    "backend", ["own", pytest.param("spconv", marks=pytest.mark.cuda("spconv"))]
+)
 def test_on_cuda_both_equal_the_cpu_with_gradients(backend):
     voxels = random_voxels(200)
     there = VoxelSet(voxels.coords.cuda())

@@ -24,6 +24,7 @@ from semcorr.assets.download import (
 )
 from semcorr.assets.part import PartFile, Provenance, Received, ensure_space
 from semcorr.assets.records import FileRecord, read_pins, write_pins, write_record
+from semcorr.assets.release import check_release
 from semcorr.assets.sources import Source, address_of, sources
 from semcorr.assets.table import NETWORK_SCHEMES, AssetRow
 from semcorr.assets.verify import compare, hash_of, hub_label
@@ -138,7 +139,9 @@ def _first_that_delivers(
     """Try the sources in order; raise what is fitting if none delivers."""
     refused: list[str] = []
     passing: list[str] = []
-    for source in sources(job.mirror, row):
+    places = sources(job.mirror, row)
+    check_release(row, places)
+    for source in places:
         if source.remote and (job.offline or (source.mirror and passing)):
             continue  # a mirror that does not answer is not asked for its other places
         try:
