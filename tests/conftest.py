@@ -1,23 +1,31 @@
 """Nothing is skipped by accident, and what tests record for the reader is printed at the end.
 
-There are two reasons to skip: a missing CUDA device (tests marked `cuda`) and a missing Slurm (those marked
-`cluster`). Any other skip, and every expected failure, is a failure of that test.
+There are three reasons to skip: a missing CUDA device (tests marked `cuda`), a missing Slurm (those marked
+`cluster`), and for tests that act as several users (marked `users`) that somebody else than root runs them.
+Any other skip, and every expected failure, is a failure of that test.
 """
+
+import os
 
 import pytest
 
 REASON = "no CUDA device"
+NOT_ROOT = "only root can act as several users"
 NO_SLURM = "Skipped: no Slurm: "  # how the reason of tests marked `cluster` begins
 # `record_property("print: <heading>", line)` prints the line under the heading when all tests are done
 PRINTED = "print: "
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests marked `cuda` where there is no device; torch is loaded only if there are any."""
+    """Skip tests marked `cuda` without a device and `users` without root; torch is loaded only for the former."""
     marked = [item for item in items if item.get_closest_marker("cuda")]
     if marked and not _cuda():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=REASON))
+    if not _root():
+        for item in items:
+            if item.get_closest_marker("users"):
+                item.add_marker(pytest.mark.skip(reason=NOT_ROOT))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -70,6 +78,8 @@ def pytest_terminal_summary(terminalreporter):
 def _may_skip(item, reason: str) -> bool:
     if item.get_closest_marker("cuda"):
         return not _cuda()
+    if item.get_closest_marker("users"):
+        return not _root()
     return bool(item.get_closest_marker("cluster")) and reason.startswith(NO_SLURM)
 
 
@@ -77,6 +87,10 @@ def _cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _root() -> bool:
+    return os.geteuid() == 0
 
 
 def _reason(report) -> str:
@@ -87,5 +101,5 @@ def _reason(report) -> str:
 def _fail(report, text: str) -> None:
     report.outcome = "failed"
     report.longrepr = (
-        f"{text}\nOnly tests marked `cuda` or `cluster` may be skipped (tests/conftest.py)."
+        f"{text}\nOnly tests marked `cuda`, `cluster` or `users` may skip (tests/conftest.py)."
     )

@@ -1,5 +1,7 @@
-"""tests/conftest.py: two marks may be skipped: `cuda` without a device, `cluster` without Slurm."""
+"""tests/conftest.py: three marks may be skipped: `cuda` without a device, `cluster` without Slurm,
+`users` without root."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -72,6 +74,22 @@ def test_missing_cuda_alone_passes(tmp_path):
     done = run(tmp_path, "import pytest\n@pytest.mark.cuda\ndef test_on_cuda(): pass\n")
     assert done.returncode == 0, done.stdout
     assert ("1 passed" if torch.cuda.is_available() else "1 skipped") in done.stdout
+
+
+def test_missing_root_is_a_reason_for_tests_of_several_users_alone(tmp_path):
+    text = """
+import os, pytest
+os.geteuid = lambda: 1000
+@pytest.mark.users
+def test_users(): pass
+def test_other(): pass
+"""
+    done = run(tmp_path, text)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 1 skipped" in done.stdout and "only root can act" in done.stdout
+    if os.geteuid() == 0:
+        done = run(tmp_path, text.replace("1000", "0"))
+        assert "2 passed" in done.stdout
 
 
 CLUSTER = """
