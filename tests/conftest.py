@@ -17,7 +17,7 @@ PRINTED = "print: "
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests marked `cuda` without a device and `users` without root; torch is loaded only for the former."""
+    """Skip tests marked `cuda` without a device, `users` without root; only the former load torch."""
     marked = [item for item in items if item.get_closest_marker("cuda")]
     if marked and not _cuda():
         for item in marked:
