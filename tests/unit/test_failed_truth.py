@@ -191,8 +191,7 @@ def test_absent_labels_are_no_failure(work):
 )
 def test_a_labelled_source_among_targets_without_labels(work, task, folder, what, caplog):
     """The use that a large set has: nothing is wrong, nothing can be scored, everything is drawn."""
-    votes = {"votes": [1]} if task == "coseg" else {}
-    chain = Chain(work, task, **votes)
+    chain = Chain(work, task)
     for item_id in IDS[1:]:
         chain.write(folder, item_id, None)
     summary = chain.maps().scores(min_coverage=1.0)
