@@ -17,7 +17,7 @@ from semcorr.store.files import digest, sync_tree
 from semcorr.store.items import content_hash
 from semcorr.store.manifest import Manifest, read_manifest
 from semcorr.store.pack import PackedReader
-from semcorr.store.shared_folders import copy_tree, link_or_copy, make_below, make_like_parent
+from semcorr.store.shared_folders import copy_file, copy_tree, make_below, make_like_parent
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class SharedChunk:
             make_below(self.top, partial.parent)
             make_like_parent(partial)
             copy_tree(store, partial / STORE, make_like_parent)
-            link_or_copy(manifest, partial / MANIFEST)
+            copy_file(manifest, partial / MANIFEST)
             sync_tree(partial)
             partial.rename(self.entry)
         except OSError as error:

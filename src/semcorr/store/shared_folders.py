@@ -60,11 +60,16 @@ def link_or_copy(source: Path, target: Path) -> None:
     Stores are never edited, only replaced: both names may share their bytes. A link has the permissions
     of the file; where these would keep out somebody whom the target's folder lets in, it is a copy.
     """
-    folder = target.parent.stat()
-    if _open_to_all_of(folder, source.stat()):
+    if _open_to_all_of(target.parent.stat(), source.stat()):
         with suppress(OSError):  # another disk, another owner
             link(source, target)
             return
+    copy_file(source, target)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file; whoever may look into the folder may read it."""
+    folder = target.parent.stat()
     shutil.copyfile(source, target)
     _give_group(target, folder.st_gid)
     target.chmod(stat.S_IMODE(target.stat().st_mode) | (folder.st_mode & READ))
