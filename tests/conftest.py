@@ -1,8 +1,9 @@
 """Nothing is skipped by accident, and what tests record for the reader is printed at the end.
 
-There are three reasons to skip: a missing CUDA device (tests marked `cuda`), on a machine with one a missing
-package that users install themselves (those marked `cuda(package)`), and a missing Slurm (those marked
-`cluster`). Any other skip, and every expected failure, is a failure of that test.
+There are four reasons to skip: a missing CUDA device (tests marked `cuda`), on a machine with one a missing
+package that users install themselves (those marked `cuda(package)`), a missing Slurm (those marked
+`cluster`), and for tests that act as several users (marked `users`) that somebody else than root runs them.
+Any other skip, and every expected failure, is a failure of that test.
 """
 
 import importlib.util
@@ -12,25 +13,28 @@ import pytest
 
 REASON = "no CUDA device"
 OPTIONAL = ("nvdiffrast", "spconv")  # CUDA only and not on the index as one wheel for all
+NOT_ROOT = "only root can act as several users"
 NO_SLURM = "Skipped: no Slurm: "  # how the reason of tests marked `cluster` begins
 # `record_property("print: <heading>", line)` prints the line under the heading when all tests are done
 PRINTED = "print: "
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests marked `cuda` where there is no device, or the package that the mark names is missing.
+    """Skip tests marked `cuda` without a device or the package named, `users` without root.
 
-    torch is loaded only if there are any.
+    torch is loaded only if there are any of the former.
     """
     marked = [item for item in items if item.get_closest_marker("cuda")]
-    if not marked:
-        return
-    device = _cuda()
+    device = bool(marked) and _cuda()
     for item in marked:
         missing = [name for name in _needed(item) if not _installed(name)]
         if not device or missing:
             reason = f"{missing[0]} is not installed" if device else REASON
             item.add_marker(pytest.mark.skip(reason=reason))
+    if not _root():
+        for item in items:
+            if item.get_closest_marker("users"):
+                item.add_marker(pytest.mark.skip(reason=NOT_ROOT))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -86,6 +90,8 @@ def _may_skip(item, reason: str) -> bool:
     if item.get_closest_marker("cuda"):
         named = {f"Skipped: {name} is not installed" for name in _needed(item) if name in OPTIONAL}
         return not _cuda() or reason in named
+    if item.get_closest_marker("users"):
+        return not _root()
     return bool(item.get_closest_marker("cluster")) and reason.startswith(NO_SLURM)
 
 
@@ -103,6 +109,10 @@ def _cuda() -> bool:
     return torch.cuda.is_available()
 
 
+def _root() -> bool:
+    return os.geteuid() == 0
+
+
 def _reason(report) -> str:
     # (file, line, "Skipped: reason")
     return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -111,5 +121,5 @@ def _reason(report) -> str:
 def _fail(report, text: str) -> None:
     report.outcome = "failed"
     report.longrepr = (
-        f"{text}\nOnly tests marked `cuda` or `cluster` may be skipped (tests/conftest.py)."
+        f"{text}\nOnly tests marked `cuda`, `cluster` or `users` may skip (tests/conftest.py)."
     )

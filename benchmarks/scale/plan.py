@@ -1,13 +1,15 @@
 """What planning a large set costs: time, memory, jobs; and what the set itself would, by measured costs.
 
-    python benchmarks/scale/plan.py [OBJECTS:CHUNKS ...]
+    python benchmarks/scale/plan.py [OBJECTS:CHUNKS | LIST:CHUNKS ...]
 
 A dry run of `results/coseg/objaverse_chairs.json` of the preset, from an empty folder, over a list of so many
-made-up objects: nothing is computed, and nothing of the workflow is replaced. Times are CPU time of the one
-process. Core hours and bytes come from `stage_costs.csv`, files from the limit that stores keep.
+made-up objects, or over a list that is there (`.xz` is unpacked), all of them called chairs: nothing is
+computed, and nothing of the workflow is replaced. Times are CPU time of the one process. Core hours and
+bytes come from `stage_costs.csv`, files from the limit that stores keep.
 """
 
 import argparse
+import lzma
 import math
 import os
 import re
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from stage_costs import read_table
 
+from semcorr.datasets.object_list import read_rows
 from semcorr.store.pack import MAX_FILES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +33,9 @@ import simulation  # noqa: E402
 
 PRESET = "config/presets/objaverse_lvis.yaml"
 TARGET = "results/coseg/objaverse_chairs.json"
-# objects and chunks: those of the preset, then as many objects a chunk, then twice as many
-SIZES = ("10000:80", "100000:800", "800000:3200")
+PUBLISHED = ROOT / "tests/data/objaverse_10k.txt.xz"
+# objects and chunks: those of the preset, the list of a paper, as many objects a chunk, then twice as many
+SIZES = ("10000:80", f"{PUBLISHED}:80", "100000:800", "800000:3200")
 # rule -> (folder under results, variants there that the preset uses)
 STAGES = {
     "raw": ("raw", [""]),
@@ -90,17 +94,38 @@ def options(chunks: int) -> list[str]:
     return ["--configfile", str(ROOT / PRESET), "--config", keys, "device=cpu"]
 
 
-def prepare(folder: Path, objects: int) -> None:
-    """Write what a checkout has beside its Snakefile, and the list of objects."""
+def prepare(folder: Path, objects: str | int) -> int:
+    """Write what a checkout has beside its Snakefile, and the list of objects; return how many there are.
+
+    Args:
+        folder: empty.
+        objects: how many to make up, or the path of a list.
+    """
     shutil.copytree(ROOT / "config", folder / "config")
-    simulation.write_list(folder / "objaverse_chairs.csv", range(objects))
+    path = folder / "objaverse_chairs.csv"
+    if str(objects).isdigit():
+        simulation.write_list(path, range(int(objects)))
+        return int(objects)
+    rows = rows_of(Path(objects), folder)
+    lines = (f"{row['id']},{row['path']},chair\n" for row in rows)
+    path.write_text("id,path,category\n" + "".join(lines))
+    return len(rows)
 
 
-def plan(objects: int, chunks: int) -> Planned:
-    """Dry run of everything up to the table."""
+def rows_of(path: Path, folder: Path) -> list[dict[str, str]]:
+    """Read a list; one that is compressed is unpacked into `folder` before."""
+    if path.suffix == ".xz":
+        unpacked = folder / path.stem
+        unpacked.write_bytes(lzma.decompress(path.read_bytes()))
+        path = unpacked
+    return read_rows(str(path))
+
+
+def plan(objects: str, chunks: int) -> tuple[int, Planned]:
+    """Dry run of everything up to the table; return the number of objects as well."""
     with tempfile.TemporaryDirectory() as folder:
-        prepare(Path(folder), objects)
-        return snakemake(Path(folder), TARGET, "-n", "-q", "rules", *options(chunks))
+        count = prepare(Path(folder), objects)
+        return count, snakemake(Path(folder), TARGET, "-n", "-q", "rules", *options(chunks))
 
 
 def submissions(jobs: dict[str, int]) -> int:
@@ -128,14 +153,17 @@ def predicted(objects: int, chunks: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="*", default=SIZES, metavar="OBJECTS:CHUNKS")
-    sizes = [tuple(map(int, size.split(":"))) for size in parser.parse_args().sizes]
+    asked = [size.rsplit(":", 1) for size in parser.parse_args().sizes]
+    sizes = []
     print(
         "| objects | chunks | jobs | planning, CPU s | wall s | peak MB | calls of sbatch | files at most |"
         " TB | core hours |"
     )
     print("|---" * 10 + "|")
-    for objects, chunks in sizes:
-        found, stages = plan(objects, chunks), predicted(objects, chunks).values()
+    for what, chunks in ((what, int(chunks)) for what, chunks in asked):
+        objects, found = plan(what, chunks)
+        sizes.append((objects, chunks))
+        stages = predicted(objects, chunks).values()
         sums = [sum(stage[name] for stage in stages) for name in ("files", "gb", "hours")]
         print(
             f"| {objects} | {chunks} | {found.jobs['total']} | {found.cpu_s:.1f} | {found.wall_s:.1f} |"

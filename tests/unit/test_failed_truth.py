@@ -10,6 +10,8 @@ from PIL import Image
 from semcorr.config.load import dump, validate
 from semcorr.datasets import members as item_lists
 from semcorr.errors import UserError
+from semcorr.evaluation.measures import MEASURES
+from semcorr.evaluation.tables import render
 from semcorr.planning import Plan, manifest
 from semcorr.stages import chart, evaluate, match, merge, meshes, sheets, truth
 from semcorr.stages.coverage import check_coverage
@@ -181,6 +183,27 @@ def test_absent_labels_are_no_failure(work):
     chain.write("labels", "b", None)
     assert chain.maps().scores(min_coverage=1.0)["coverage"] == 1.0
     assert failed_rows("truth") == {}
+
+
+@pytest.mark.parametrize(("task", "folder"), [("coseg", "labels"), ("keypoints", "keypoints")])
+def test_a_labelled_source_among_targets_without_labels(work, task, folder, caplog):
+    """The use that a large set has: nothing is wrong, nothing can be scored, everything is drawn."""
+    chain = Chain(work, task)
+    for item_id in IDS[1:]:
+        chain.write(folder, item_id, None)
+    summary = chain.maps().scores(min_coverage=1.0)
+    assert summary["reason"] == f"no pair is counted: 3 of 3 targets have no {folder}"
+    assert summary["reason"] in caplog.text
+    assert (summary["coverage"], summary["targets"]) == (0.0, [])
+    measure = MEASURES[task].key
+    assert summary[measure] is None and summary["ci95"] == [None, None]
+    with open(f"results/{task}/blocks.json") as file:
+        assert render(json.load(file), measure).splitlines()[-1].split()[-1] == "-"
+    pictures = chain.pictures()
+    assert colourful(pictures["maps"]) > 1000
+    if task == "coseg":
+        # the source above, and three rows of two methods with what they carried
+        assert colourful(pictures["parts"]) > 30_000
 
 
 def test_a_category_is_any_text_of_the_item_list(work):

@@ -1,6 +1,9 @@
 """Lists of objects: what a row may be, and what a malformed one does to the plan."""
 
+import lzma
 import time
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from objaverse_site import uid_of
@@ -11,6 +14,8 @@ from semcorr.errors import UserError
 
 UID, OTHER = uid_of(1), uid_of(2)
 PATH = f"glbs/000-023/{UID}.glb"
+# Published, and no object of ours: tests/data/README.md
+PUBLISHED = Path(__file__).parents[1] / "data/objaverse_10k.txt.xz"
 
 
 @pytest.fixture(autouse=True)
@@ -47,18 +52,23 @@ def test_a_few_objects_have_ids_of_27_letters_and_digits(tmp_path):
         members(tmp_path, f"{old}\n", "bare.txt")
 
 
-def test_ten_thousand_lines_are_read_at_once_and_dealt_to_chunks(tmp_path):
-    """The size of the list with which the equivariance paper trains."""
-    ids = [uid_of(number) for number in range(10_000)]
+def test_the_ten_thousand_objects_of_the_equivariance_paper(tmp_path):
+    """Every line is an object that can be fetched, no one is there twice, and chunks are hash buckets."""
     path = tmp_path / "10k.txt"
-    path.write_text("".join(f"000-{n % 160:03d}/{i}\n" for n, i in enumerate(ids)))
+    path.write_bytes(lzma.decompress(PUBLISHED.read_bytes()))
+    lines = path.read_text().split()
     start = time.process_time()
-    chunks = item_lists.chunks_of(entry(path, chunks=200), "set")
+    chunks = item_lists.chunks_of(entry(path, chunks=80), "set")
     assert time.process_time() - start < 2.0
-    found = {m.id: m.status for members in chunks.values() for m in members}
-    assert found == dict.fromkeys(ids, "ok")
-    assert len(chunks) == 200
-    assert max(map(len, chunks.values())) < 100
+    found = {m.id: m for members in chunks.values() for m in members}
+    assert sum(map(len, chunks.values())) == len(found) == len(lines) == 10_000
+    assert {m.status for m in found.values()} == {"ok"}
+    for folder, uid in (line.split("/") for line in lines):
+        assert found[uid].columns["path"] == f"glbs/{folder}/{uid}.glb"
+    for chunk, members in chunks.items():
+        assert {int(sha256(m.id.encode()).hexdigest(), 16) % 80 for m in members} == {chunk}
+    assert len(chunks) == 80
+    assert 80 < min(map(len, chunks.values())) <= max(map(len, chunks.values())) < 170
 
 
 def test_a_csv_may_have_the_same_ids_or_paths_of_their_own(tmp_path):

@@ -19,6 +19,7 @@ from semcorr.stages import meshes, raw, truth
 from semcorr.stages.running.job import Runtime, StageJob
 from semcorr.store.chunk import ChunkReader, retry_failed
 from semcorr.store.manifest import read_manifest
+from semcorr.store.shared import VARIABLE
 
 
 class Set:
@@ -196,6 +197,75 @@ def test_a_half_kept_store_is_passed_over(objects):
     shutil.rmtree(objects.root / "results/raw/s/.0.kept/store.zarr")
     assert statuses(objects.run(code="b")) == {uid: "ok"}
     assert objects.asked(uid) == 2
+
+
+# -- the cache that checkouts share -----------------------------------------------------------
+
+
+@pytest.fixture
+def checkouts(tmp_path, site, monkeypatch):
+    """Two checkouts with one list of two objects."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    found = [Set(tmp_path / name, site) for name in ("one", "two")]
+    for checkout in found:
+        checkout.root.mkdir()
+        for number in (1, 2):
+            checkout.add(number)
+    return found
+
+
+def test_a_second_checkout_asks_the_server_nothing(checkouts, site):
+    one, two = checkouts
+    first = one.run()
+    assert [one.asked(uid) for uid in first.ids] == [1, 1]
+    site.requests.clear()
+    second = two.run()
+    assert site.requests == []
+    assert second.manifest == first.manifest
+    for uid in second.ids:
+        assert second.read(uid)["content"].tobytes() == site.files[site.paths[uid]]
+    left = sorted(path.name for path in (two.root / "results/raw/s").iterdir())
+    assert left == [".0.kept", "0.json", "0.zarr"]
+
+
+def test_what_was_taken_is_kept_as_what_was_fetched(checkouts, site, tmp_path):
+    """An object that joins costs one download, though the others never were this checkout's own."""
+    one, two = checkouts
+    first = one.run()
+    two.run()
+    shutil.rmtree(tmp_path / "cache")
+    shutil.rmtree(one.root / "results")
+    site.requests.clear()
+    third = two.add(3)
+    reader = two.run()
+    assert statuses(reader) == dict.fromkeys([*first.ids, third], "ok")
+    assert [len(site.asked(site.paths[uid])) for uid in (*first.ids, third)] == [0, 0, 1]
+
+
+def test_what_a_killed_download_left_is_cleared_when_a_chunk_is_taken(checkouts):
+    one, two = checkouts
+    one.run()
+    partial = two.root / "results/raw/s/.0.partial"
+    partial.mkdir(parents=True)
+    (partial / "x.part").write_bytes(b"half")
+    assert set(statuses(two.run()).values()) == {"ok"}
+    assert not partial.exists()
+
+
+def test_other_bytes_an_other_address_or_a_failed_object_are_not_taken(checkouts, site):
+    one, two = checkouts
+    one.run()
+    site.requests.clear()
+    two.entry["url"] = site.url
+    two.run()
+    assert [two.asked(uid) for uid in site.paths] == [1, 1]
+    two.entry["url"] = one.entry["url"]
+    gone = [checkout.add(3, b"") for checkout in checkouts][0]
+    # neither puts a chunk with a missing object there: both ask for it
+    for checkout in checkouts:
+        site.requests.clear()
+        assert statuses(checkout.run())[gone] == "missing"
+        assert any(path.endswith(f"/{gone}.glb") for path, _ in site.requests)
 
 
 def test_without_hard_links_nothing_is_kept(objects, monkeypatch):

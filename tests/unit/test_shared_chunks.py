@@ -1,7 +1,14 @@
 """Chunks shared between users and checkouts, and views that are collected on a node's own disk."""
 
+import json
 import logging
+import os
 import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,12 +131,98 @@ def test_without_hard_links_entries_are_copies(users, shared, monkeypatch):
     def refuse(*_):
         raise OSError(18, "Cross-device link")
 
-    monkeypatch.setattr("semcorr.store.shared.link", refuse)
+    monkeypatch.setattr("semcorr.store.shared_folders.link", refuse)
     users[0].write()
     users[1].write()
     assert users[1].computed == []
     files = [p for p in (users[1].folder / "0.zarr").rglob("*") if p.is_file()]
     assert {p.stat().st_nlink for p in files} == {1}
+
+
+# -- several users ---------------------------------------------------------------------------
+
+GROUP = 4500
+# Everything is imported, and used once, by root: the others may not read an interpreter in root's home
+TWO_USERS = """
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_shared_chunks import GROUP, VARIABLE, User
+base, umask = Path(sys.argv[2]), int(sys.argv[3], 8)
+os.environ.pop(VARIABLE, None)
+User(base / "root").write()
+os.environ[VARIABLE] = str(base / "cache")
+
+def computed(number, groups, **changes):
+    os.umask(umask)
+    os.setgroups(groups)
+    os.setegid(number)
+    os.seteuid(number)
+    try:
+        user = User(base / str(number) / str(len(changes)))
+        user.write(**changes)
+        return len(user.computed)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+print(json.dumps([
+    computed(4001, [GROUP]),
+    computed(4002, [GROUP]),
+    computed(4002, [GROUP], cfg={"k": 2}),
+    computed(4001, [GROUP], cfg={"k": 2}),
+    computed(4003, []),
+]))
+"""
+
+
+@pytest.mark.users
+@pytest.mark.parametrize("umask", ["022", "077"])
+@pytest.mark.parametrize("mode", [0o2770, 0o2775, 0o3777])
+def test_users_of_one_group_take_from_each_other_and_put(mode, umask):
+    """An administrator's folder, two users with private groups and whatever umask, a third outside."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        base.chmod(0o755)
+        for name in ("4001", "4002", "4003"):
+            (base / name).mkdir()
+            os.chown(base / name, int(name), int(name))
+        cache = base / "cache"
+        cache.mkdir()
+        os.chown(cache, 0, GROUP)
+        cache.chmod(mode)
+        command = [sys.executable, "-c", TWO_USERS, os.path.dirname(__file__), folder, umask]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        outside = 0 if mode & stat.S_IROTH else 3
+        assert json.loads(done.stdout) == [3, 0, 3, 0, outside]
+        entries = list((cache / "semcorr/renders").iterdir())
+        assert {path.stat().st_uid for path in entries} == {4001, 4002}
+        assert not [path for path in entries if path.name.startswith(".")]
+        for path in cache.rglob("*"):
+            status = path.stat()
+            if path.is_dir():
+                assert (stat.S_IMODE(status.st_mode), status.st_gid) == (mode, GROUP), path
+            else:
+                assert status.st_mode & mode & 0o444 == mode & 0o444, path
+                assert status.st_gid == GROUP or status.st_mode & stat.S_IROTH, path
+        # what was taken is the user's own, as open as the umask says
+        for path in (base / "4002").rglob("*"):
+            status = path.stat()
+            if path.is_dir():
+                assert stat.S_IMODE(status.st_mode) == 0o777 & ~int(umask, 8), path
+
+
+def test_a_folder_that_nobody_prepared_is_made_as_any_other(users, tmp_path):
+    """No mode comes from above it: a cache in /tmp would be open to everybody."""
+    tmp_path.chmod(0o1777)
+    users[0].write()
+    expected = (tmp_path / "one").stat().st_mode
+    assert {
+        p.stat().st_mode
+        for p in [tmp_path / "cache", *(tmp_path / "cache").rglob("*")]
+        if p.is_dir()
+    } == {expected}
 
 
 # -- scratch ---------------------------------------------------------------------------------

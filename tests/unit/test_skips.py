@@ -1,5 +1,6 @@
-"""tests/conftest.py: marked tests may be skipped: without a CUDA device, its packages, or Slurm."""
+"""tests/conftest.py: marked tests may be skipped: without CUDA, its packages, Slurm, or root."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -108,6 +109,22 @@ def test_packages_that_users_install_may_be_missing_on_a_machine_with_cuda(tmp_p
     }
     assert "1 passed, 2 skipped" in done.stdout.replace("3 failed, ", "").replace(", 2 errors", "")
     assert "spconv is not installed" in done.stdout and "nvdiffrast is not in" in done.stdout
+
+
+def test_missing_root_is_a_reason_for_tests_of_several_users_alone(tmp_path):
+    text = """
+import os, pytest
+os.geteuid = lambda: 1000
+@pytest.mark.users
+def test_users(): pass
+def test_other(): pass
+"""
+    done = run(tmp_path, text)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 1 skipped" in done.stdout and "only root can act" in done.stdout
+    if os.geteuid() == 0:
+        done = run(tmp_path, text.replace("1000", "0"))
+        assert "2 passed" in done.stdout
 
 
 CLUSTER = """

@@ -29,6 +29,9 @@ UNSTABLE = (
     "figures/costs.csv",
 )
 # Variables of the person who runs the tests that would change what the workflow does
+# Root reads and writes whatever the permissions say; started with these words, it has to keep to them
+CAPABILITIES = "-dac_override,-dac_read_search"
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", CAPABILITIES, "--inh-caps", CAPABILITIES)
 FORGOTTEN = ("SEMCORR_", "SNAKEMAKE_", "SLURM", "HF_", "PYTHONSTARTUP", "CUDA_")
 
 
@@ -117,12 +120,14 @@ class Work:
         repository: root of the copy that is run.
         environment: further environment variables.
         server: answers dry runs; None starts a process for each.
+        launcher: words before the command of every run, e.g. `WITHOUT_OVERRIDE`.
     """
 
     folder: Path
     repository: Path
     environment: dict[str, str] = field(default_factory=dict)
     server: "DryRuns | None" = None
+    launcher: Sequence[str] = ()
 
     @property
     def results(self) -> Path:
@@ -151,7 +156,7 @@ class Work:
     def start(self, *arguments: str, cores: int | None = 2) -> "Process":
         """Start Snakemake in its own process group; without `cores` the profile limits what runs at once."""
         words = self.arguments(*(["--cores", str(cores)] if cores else []), *arguments)
-        command = [sys.executable, "-m", "snakemake", *words]
+        command = [*self.launcher, sys.executable, "-m", "snakemake", *words]
         # a file, not a pipe: what outlives Snakemake must still have somewhere to write to
         text = self.folder.parent / f"run-{uuid.uuid4().hex}.txt"
         with open(text, "w") as output:

@@ -324,7 +324,7 @@ def test_item_lists_that_cannot_be_read_stop_in_one_line(tmp_path, repository, s
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str):
-    """Yield two functions: one limits a process that was started, one frees the disk's space.
+    """Yield the error to expect and two functions: limit a process that was started, free the disk's space.
 
     Where mounting is not allowed, the process and its children may not write a file larger than 60 kB: the
     error is another (EFBIG), what must happen is the same.
@@ -334,13 +334,18 @@ def small_disk(folder: Path, size: str):
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         largest = (60_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
         yield (
+            "File too large",
             lambda process: resource.prlimit(process.pid, resource.RLIMIT_FSIZE, largest),
             lambda: None,
         )
         return
     try:
         free = ["mount", "-o", "remount,size=512m", str(folder)]
-        yield lambda process: None, lambda: subprocess.run(free, check=True)
+        yield (
+            "No space left on device",
+            lambda process: None,
+            lambda: subprocess.run(free, check=True),
+        )
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
@@ -363,17 +368,18 @@ def enough_room(tmp_path_factory, repository, server):
 
 @pytest.mark.parametrize("size", ["400k", "3600k"], ids=["for meshes", "for views"])
 def test_a_disk_that_fills_up_is_a_transient_failure(
-    size, tmp_path, repository, server, enough_room
+    size, tmp_path, repository, server, enough_room, record_property
 ):
     """Nothing is remembered as failed; once there is room, the same command finishes and is right."""
     work = harness.Work(tmp_path / "work", repository, {}, server)
     work.write_config(DISK_CONFIG)
-    with small_disk(work.results, size) as (limit, free):
+    with small_disk(work.results, size) as (error, limit, free):
+        record_property("print: disks that fill up", f"{size}: {error}")
         process = work.start(DISK_TARGET)
         limit(process)
         full = process.end()
         assert full.code == 1
-        assert "No space left on device" in full.text or "File too large" in full.text, full.text
+        assert error in full.text, full.text
         assert "run the same command again" in full.text
         for path in work.results.rglob("*.json"):
             if harness.manifest_content(path) is not None and ".part-" not in path.as_posix():

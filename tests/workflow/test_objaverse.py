@@ -1,19 +1,35 @@
 """A synthetic Objaverse through the real Snakefile: lists, downloads, a table; troubles, kills, changes."""
 
 import contextlib
+import csv
 import json
 import os
 import signal
 import time
+from dataclasses import replace
 
 import harness
+import numpy as np
 import pytest
+import small
 from objaverse_site import Trouble, glb, uid_of
+from PIL import Image
 
 from semcorr.stages.objaverse_list import command_line
 
 CHUNKS = 2
 CATEGORY = "chair"
+
+
+# Views and a tiny image network from the mirror, and a method on its features
+IMAGES = {
+    "renders": {"views": small.CONFIG["renders"]["views"]},
+    "features": {"lifted": small.CONFIG["features"]["lifted"]},
+    "methods": {
+        "spatial": {"matcher": "spatial"},
+        "nearest": {"matcher": "nearest", "feature": "lifted"},
+    },
+}
 
 
 @pytest.fixture
@@ -22,6 +38,12 @@ def work(site, repository, server, tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()
     return harness.Work(folder, repository, {"HF_ENDPOINT": site.endpoint}, server)
+
+
+@pytest.fixture
+def work_with_weights(work, environment):
+    """The same, where weights come from a mirror, which has none of the site's objects."""
+    return replace(work, environment=work.environment | environment)
 
 
 def config(**keys):
@@ -54,8 +76,19 @@ def write_list(work, *more):
         (work.folder / f"mine/labels/{uid_of(number)}.json").write_text(json.dumps(labels))
 
 
+def set_sha256(work, uid, sha256):
+    """Say in the list, which is the user's to edit, what the file of an object must be."""
+    path = work.folder / "chairs.csv"
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "sha256"])
+        writer.writeheader()
+        writer.writerows(row | ({"sha256": sha256} if row["id"] == uid else {}) for row in rows)
+
+
 def statuses(work, section):
-    """Return {id: status} over all chunks."""
+    """Return {id: status} over all chunks of a stage, or of one of its variants."""
     folder = work.results / section / "chairs"
     rows = [i for path in folder.glob("?.json") for i in json.loads(path.read_text())["items"]]
     return {row["id"]: row["status"] for row in rows}
@@ -65,8 +98,9 @@ def chunk_files(section, chunk):
     return {f"results/{section}/chairs/{chunk}{suffix}" for suffix in (".json", ".zarr")}
 
 
-def test_from_the_command_to_the_table(site, work):
-    """Objects that are corrupt, missing, slow, refused at first: rows and a table, and never a crash."""
+def test_from_the_command_to_the_table(site, work_with_weights):
+    """Objects corrupt, missing, modified, slow, refused at first: rows, features, a table; never a crash."""
+    work = work_with_weights
     for number in range(6):
         site.add(number, licence=("by", "cc0", "by-sa")[number % 3], folder=f"000-00{number % 2}")
     site.troubles[site.paths[uid_of(2)]] = Trouble(statuses=[503, 503])
@@ -75,32 +109,81 @@ def test_from_the_command_to_the_table(site, work):
     site.add(7, b"")
     site.add(8, glb((0, 0, 0)))
     site.add(9, licence="by-nc")
+    _, other = site.add(10)
     site.annotate()
     write_list(work, "--licences", "by,by-sa,cc0")
-    work.write_config(config())
+    set_sha256(work, uid_of(10), "0" * 64)
+    images = config() | IMAGES
+    images["coseg"]["seats"]["methods"] = ["spatial", "nearest"]
+    work.write_config(images)
     work.run("results/coseg/seats.json", "downloads")
 
     good = {uid_of(n) for n in range(6)}
-    expected = dict.fromkeys(good, "ok") | {uid_of(6): "failed", uid_of(7): "missing"}
-    assert statuses(work, "raw") == expected | {uid_of(8): "ok"}
-    down = {uid_of(n): "upstream_failed" for n in (6, 7)}
+    bad = {uid_of(6): "failed", uid_of(7): "missing", uid_of(10): "modified"}
+    assert statuses(work, "raw") == dict.fromkeys(good, "ok") | bad | {uid_of(8): "ok"}
+    down = dict.fromkeys(bad, "upstream_failed")
     assert statuses(work, "meshes") == dict.fromkeys(good, "ok") | down | {uid_of(8): "failed"}
-    table = json.loads((work.results / "coseg/seats.json").read_text())
-    assert "spatial" in json.dumps(table)
+    everything_else = dict.fromkeys([*bad, uid_of(8)], "upstream_failed")
+    for section in ("renders/views", "features/lifted"):
+        assert statuses(work, section) == dict.fromkeys(good, "ok") | everything_else, section
+    rows = [
+        r
+        for p in (work.results / "raw/chairs").glob("?.json")
+        for r in json.loads(p.read_text())["items"]
+    ]
+    (reason,) = [row["reason"] for row in rows if row["status"] == "modified"]
+    assert "000000000000" in reason
+    methods = json.loads((work.results / "coseg/seats.json").read_text())["methods"]
+    assert methods.keys() == {"spatial", "nearest"}
+    for name in methods:
+        # of the objects with labels one is the source
+        (row,) = methods[name]["aligned"]["targets"]
+        assert (row["source"], row["target"]) == (uid_of(0), uid_of(1))
+        matches = statuses_of_matches(work, name)
+        assert {t for t, status in matches.items() if status == "ok"} == good - {uid_of(0)}
     assert site.asked(site.paths[uid_of(3)]) == [None, "bytes=300-"]
     assert len(site.asked(cut)) == 2
-    assert harness.verified_stores(work.results) >= 3 * len(good)
+    assert len(site.asked(other)) <= 2
+    assert harness.verified_stores(work.results) >= 5 * len(good)
     files = [p for p in (work.results / "raw/chairs/0.zarr").rglob("*") if p.is_file()]
     assert len(files) <= 60
     assert work.plan("results/coseg/seats.json", "downloads").outputs == frozenset()
 
-    # the index says why, per object; failed rows alone are fetched again, good ones are taken over
+    # the index says why, per object; failed rows alone are fetched again, good ones are taken over.
+    # Meanwhile the source alone has labels: no pair is counted, and the run ends well, with pictures
     site.files[site.paths[uid_of(7)]] = glb()
     asked = len(site.asked(site.paths[uid_of(0)]))
+    (work.folder / f"mine/labels/{uid_of(1)}.json").unlink()
     work.run("retry_failed")
-    work.run("results/coseg/seats.json")
+    pictures = [f"results/figures/coseg/seats/aligned_{name}.png" for name in ("parts", "maps")]
+    work.run("results/coseg/seats.json", "results/figures/coseg/seats/scores.png", *pictures)
     assert statuses(work, "raw")[uid_of(7)] == statuses(work, "meshes")[uid_of(7)] == "ok"
+    assert statuses(work, "features/lifted")[uid_of(7)] == "ok"
+    assert statuses(work, "raw")[uid_of(10)] == "modified"
     assert len(site.asked(site.paths[uid_of(0)])) == asked
+    for name, poses in json.loads((work.results / "coseg/seats.json").read_text())[
+        "methods"
+    ].items():
+        summary = poses["aligned"]
+        assert (summary["mean_iou"], summary["coverage"], summary["targets"]) == (None, 0.0, []), (
+            name
+        )
+        assert "targets have no labels" in summary["reason"]
+    for path in pictures:
+        assert colourful(work.folder / path) > 5000, path
+
+
+def statuses_of_matches(work, method):
+    """Return {target: status} of the maps from the one source."""
+    folder = work.results / f"matches/{method}/seats/aligned"
+    rows = [r for p in folder.glob("?.json") for r in json.loads(p.read_text())["items"]]
+    return {row["id"].split(" <- ")[0]: row["status"] for row in rows}
+
+
+def colourful(path):
+    """Number of pixels of a picture that are not grey."""
+    picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return int((np.ptp(picture, axis=2) > 20).sum())
 
 
 def test_what_a_change_of_the_list_or_of_a_key_plans(site, work):

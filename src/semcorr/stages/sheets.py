@@ -92,12 +92,12 @@ def _map_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
 
 def _part_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
     sources = sources_of_rows(sheet)
-    scored = {m: _scored(pairs, sheet.shown) for m, pairs in sheet.methods.items()}
+    carried = {m: _carried(pairs, sheet.shown) for m, pairs in sheet.methods.items()}
     targets = []
     for source, target in sheet.shown:
         predictions = {
             method: Prediction(sources.index(source), labels=labels, score=score)
-            for method, found in scored.items()
+            for method, found in carried.items()
             for labels, score in [found.get((source, target), (None, None))]
             if labels is not None
         }
@@ -107,9 +107,10 @@ def _part_sheet(sheet: Sheet, job: StageJob) -> np.ndarray:
     )
 
 
-def _scored(pairs: PosePairs, shown: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+def _carried(pairs: PosePairs, shown: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    """Return {(source, target): labels and score}; the score is None where the target has no labels."""
     found = {}
-    for pair in labelled_pairs(pairs, shown):
+    for pair in labelled_pairs(pairs, shown, targets_without=True):
         if pair.predicted is not None:
             found[pair.source, pair.target] = (pair.predicted, score_pair(pair).mean_iou)
     return found

@@ -8,15 +8,16 @@ ways, named by the key of the chunk, holds no failed row, and is checked against
 
 import logging
 import os
+import secrets
 import shutil
 from dataclasses import dataclass
-from os import link
 from pathlib import Path
 
 from semcorr.store.files import digest, sync_tree
 from semcorr.store.items import content_hash
 from semcorr.store.manifest import Manifest, read_manifest
 from semcorr.store.pack import PackedReader
+from semcorr.store.shared_folders import copy_file, copy_tree, make_below, make_like_parent
 
 log = logging.getLogger(__name__)
 
@@ -31,23 +32,25 @@ class SharedChunk:
     """The place of one chunk in the shared folder.
 
     Attributes:
-        entry: its folder; there once somebody has finished the chunk.
+        top: the folder that is shared; what is made below it is as open as it is.
+        entry: folder of the chunk below it; there once somebody has finished the chunk.
         key: hash of all that the chunk rests on, as in its store's attributes.
     """
 
+    top: Path
     entry: Path
     key: str
 
     def take(self, packed: Path) -> Manifest | None:
         """Copy the chunk to `packed` and return its manifest; None where there is no usable one."""
-        if not self.entry.is_dir():
+        if not os.path.isdir(self.entry):  # False, too, where this user may not look
             return None
         try:
             shutil.rmtree(packed, ignore_errors=True)
-            shutil.copytree(self.entry / STORE, packed, copy_function=_link_or_copy)
+            copy_tree(self.entry / STORE, packed)
             manifest = read_manifest(self.entry / MANIFEST)
             self._check(PackedReader(packed), manifest)
-        except (OSError, ValueError, KeyError, RuntimeError, shutil.Error) as error:
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             log.warning("%s: not usable (%s); computing the chunk instead", self.entry, error)
             shutil.rmtree(packed, ignore_errors=True)
             return None
@@ -63,17 +66,21 @@ class SharedChunk:
 
     def offer(self, store: Path, manifest: Path) -> None:
         """Put a finished chunk there for others; nothing where a row failed: that may be tried again."""
-        if self.entry.exists() or not all(r.status == "ok" for r in read_manifest(manifest).rows):
+        if os.path.isdir(self.entry):
             return
-        partial = self.entry.with_name(f".{self.entry.name}.{os.getpid()}.tmp")
+        if not all(row.status == "ok" for row in read_manifest(manifest).rows):
+            return
+        # no number of a process: writers on other nodes may have the same
+        partial = self.entry.with_name(f".{self.entry.name}.{secrets.token_hex(8)}.tmp")
         try:
-            self.entry.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(store, partial / STORE, copy_function=_link_or_copy)
-            shutil.copyfile(manifest, partial / MANIFEST)
+            make_below(self.top, partial.parent)
+            make_like_parent(partial)
+            copy_tree(store, partial / STORE, make_like_parent)
+            copy_file(manifest, partial / MANIFEST)
             sync_tree(partial)
             partial.rename(self.entry)
-        except (OSError, shutil.Error) as error:
-            if not self.entry.is_dir():  # else another writer was first
+        except OSError as error:
+            if not os.path.isdir(self.entry):  # else another writer was first
                 log.warning("%s: not shared (%s)", self.entry, error)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -90,12 +97,5 @@ def shared_chunk(stage: str, key: str, *more: str) -> SharedChunk | None:
     folder = os.environ.get(VARIABLE, "")
     if not folder or "://" in folder:  # an object store is the engine's alone
         return None
-    return SharedChunk(Path(folder).expanduser() / FOLDER / stage / digest([key, *more]), key)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    # stores are never edited, only replaced: both names may share their bytes
-    try:
-        link(source, target)
-    except OSError:  # another disk, another owner
-        shutil.copyfile(source, target)
+    top = Path(folder).expanduser()
+    return SharedChunk(top, top / FOLDER / stage / digest([key, *more]), key)

@@ -35,13 +35,17 @@ def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray
 
 
 def labelled_pairs(
-    pairs: PosePairs, only: Collection[tuple[str, str]] | None = None
+    pairs: PosePairs,
+    only: Collection[tuple[str, str]] | None = None,
+    targets_without: bool = False,
 ) -> Iterator[LabelledPair]:
     """Yield a LabelledPair for every pair of two labelled shapes, on the target's samples.
 
     Args:
         pairs: of one pose.
         only: the (source, target) to read; None for all.
+        targets_without: targets without labels too, whose truth is -1 everywhere: nothing can be
+            scored there, what was carried can be shown.
     """
     names = part_names(pairs)
     labels: dict[str, np.ndarray | None] = {}
@@ -52,18 +56,20 @@ def labelled_pairs(
         for item_id in (source, target):
             if item_id not in labels:
                 labels[item_id] = shape_labels(pairs, item_id, names)
-        if labels[source] is not None and labels[target] is not None:
+        if labels[source] is not None and (targets_without or labels[target] is not None):
             wanted.add((source, target))
     for source, target, arrays in pairs.pairs(wanted, ("target_to_source",)):
         sites = pairs.sites(target)
-        predicted = None
+        truth, predicted = labels[target], None
+        if truth is None:
+            truth = np.full(len(sites.positions), -1)
         if arrays is not None:
             predicted = transfer_labels(labels[source], arrays["target_to_source"])
             predicted = predicted[sites.num_vertices :]
         yield LabelledPair(
             source=source,
             target=target,
-            truth=labels[target][sites.num_vertices :],
+            truth=truth[sites.num_vertices :],
             predicted=predicted,
             positions=sites.positions[sites.num_vertices :],
             source_parts=frozenset(int(p) for p in np.unique(labels[source]) if p >= 0),

@@ -8,9 +8,15 @@ import numpy as np
 
 from semcorr.evaluation.segmentation import PairScore, score_pair, summarise
 from semcorr.seeds import seed_of
-from semcorr.stages.matched.coseg_labels import labelled_pairs, part_names, shape_labels
+from semcorr.stages.matched.coseg_labels import (
+    has_labels,
+    labelled_pairs,
+    part_names,
+    shape_labels,
+)
 from semcorr.stages.matched.coseg_votes import score_votes
 from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.matched.uncounted import explained
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +25,8 @@ def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of one method and pose in coseg/{experiment}.json.
 
     Pairs whose source or target has no labels are left out: there is nothing to score. Pairs with a
-    shape whose labels could not be read count against `coverage`. Where the experiment says `votes`,
-    the entry has the same numbers for that many sources at once.
+    shape whose labels could not be read count against `coverage`. Where no pair is left, `reason` says
+    why. Where the experiment says `votes`, the entry has the same numbers for that many sources at once.
     """
     names, seed = part_names(pairs), _seed(cfg)
     _warn_of_unknown(pairs)
@@ -28,7 +34,7 @@ def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
     summary = summarise([*scores, *lost_scores(pairs, names)], names, seed)
     if cfg["votes"]:
         summary["votes"] = score_votes(pairs, names, cfg["votes"], seed)
-    return summary
+    return explained(summary, pairs, lambda item_id: has_labels(pairs, item_id), "labels")
 
 
 def _warn_of_unknown(pairs: PosePairs) -> None:

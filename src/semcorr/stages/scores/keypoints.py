@@ -14,6 +14,7 @@ from semcorr.evaluation.keypoints import (
 )
 from semcorr.seeds import seed_of
 from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.matched.uncounted import explained
 from semcorr.transfer.keypoints import transfer_keypoints
 
 
@@ -21,13 +22,17 @@ def score(pairs: PosePairs, cfg: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of one method and pose in keypoints/{experiment}.json.
 
     Pairs whose source or target has no keypoints are left out: there is nothing to score. Pairs with
-    a shape whose keypoints could not be read count against `coverage`.
+    a shape whose keypoints could not be read count against `coverage`. Where no pair is left, `reason`
+    says why.
     """
     names = keypoint_names(pairs)
     symmetry = symmetry_table(names, _symmetry_groups(pairs))
     scores = [score_pair(pair, symmetry) for pair in keypoint_pairs(pairs, names)]
     seed = seed_of(cfg["global_seed"], "bootstrap", cfg["category"])
-    return summarise([*scores, *lost_scores(pairs, names)], names, seed)
+    summary = summarise([*scores, *lost_scores(pairs, names)], names, seed)
+    return explained(
+        summary, pairs, lambda item_id: _points(pairs, item_id, names) is not None, "keypoints"
+    )
 
 
 def keypoint_names(pairs: PosePairs) -> list[str]:
