@@ -34,6 +34,7 @@ def sbatch(arguments):
     rule, wildcards = target_of(command)
     name = arguments[arguments.index("--job-name") + 1]
     call = {"id": number, "rule": rule, "wildcards": wildcards, "arguments": arguments[:-1]}
+    call["command"] = command
     with open(ROOT / "calls.jsonl", "a") as file:
         file.write(json.dumps(call) + "\n")
     done = "COMPLETED" if succeeds(rule, wildcards, command, number, arguments) else "FAILED"
