@@ -4,7 +4,8 @@
 
 A dry run of `results/coseg/objaverse_chairs.json` of the preset, from an empty folder, over a list of so many
 made-up objects: nothing is computed, and nothing of the workflow is replaced. Times are CPU time of the one
-process. Core hours and bytes come from `stage_costs.csv`, files from the limit that stores keep.
+process. Core hours, bytes and folders come from `stage_costs.csv`, files from the limit that stores keep.
+Ends with an error where a target (`targets.py`) is missed.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stage_costs import read_table
+from targets import missed, too_many_files
 
 from semcorr.store.pack import MAX_FILES
 
@@ -43,6 +45,11 @@ STAGES = {
 }
 # Manifest, log, costs, record of the work, Snakemake's time stamp, and its own record of two outputs
 FILES_BESIDE_A_STORE = 7
+# `raw` keeps its last finished store once more, hidden, with its manifest: links, so names without inodes
+KEPT = {"raw": MAX_FILES + 1}
+# Starts of a job: Snakemake for the job, Snakemake in its job step, the script; CPU seconds of the first two
+# (`one_job.py`), since the script's are in `stage_costs.csv`
+START_S = 2 * 4.0
 # Rules that are submitted as arrays where the profile's lines for it are used, and tasks of one array
 ARRAYS = ("raw", "meshes", "truth", "feature", "match")
 ARRAY_LIMIT = 50
@@ -103,14 +110,18 @@ def plan(objects: int, chunks: int) -> Planned:
         return snakemake(Path(folder), TARGET, "-n", "-q", "rules", *options(chunks))
 
 
-def submissions(jobs: dict[str, int]) -> int:
-    """Return the number of calls of sbatch with arrays of ARRAYS."""
+def submissions(jobs: dict[str, int]) -> tuple[int, int]:
+    """Return the least (full arrays of ARRAYS) and the most (single jobs) number of calls of sbatch.
+
+    What it is in between depends on how many jobs are ready when Snakemake looks: `submissions.py` counts.
+    """
     submitted = {rule: n for rule, n in jobs.items() if rule not in LOCAL}
-    return sum(math.ceil(n / ARRAY_LIMIT) if r in ARRAYS else n for r, n in submitted.items())
+    least = sum(math.ceil(n / ARRAY_LIMIT) if r in ARRAYS else n for r, n in submitted.items())
+    return least, sum(submitted.values())
 
 
 def predicted(objects: int, chunks: int) -> dict[str, dict[str, float]]:
-    """Return {rule: core hours, GB and files} of one experiment with one source."""
+    """Return {rule: core hours, GB, files and folders} of one experiment with one source."""
     costs = read_table()
     found = {}
     for rule, (stage, variants) in STAGES.items():
@@ -120,9 +131,15 @@ def predicted(objects: int, chunks: int) -> dict[str, dict[str, float]]:
             "hours": seconds / 3600,
             "minutes_a_job": seconds / 60 / chunks / len(rows),
             "gb": sum(objects * r["bytes_per_item"] for r in rows) / 1e9,
-            "files": chunks * len(rows) * (MAX_FILES + FILES_BESIDE_A_STORE),
+            "files": chunks * len(rows) * (MAX_FILES + FILES_BESIDE_A_STORE + KEPT.get(rule, 0)),
+            "folders": chunks * sum(r["folders_per_job"] for r in rows) * (1 + (rule in KEPT)),
         }
     return found
+
+
+def files_of_stages() -> dict[str, float]:
+    """Return the most files that a measured chunk of each stage had, its manifest among them."""
+    return {" ".join(place).strip(): row["files_per_job"] for place, row in read_table().items()}
 
 
 def main() -> None:
@@ -130,17 +147,21 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", default=SIZES, metavar="OBJECTS:CHUNKS")
     sizes = [tuple(map(int, size.split(":"))) for size in parser.parse_args().sizes]
     print(
-        "| objects | chunks | jobs | planning, CPU s | wall s | peak MB | calls of sbatch | files at most |"
-        " TB | core hours |"
+        "| objects | chunks | jobs | planning, CPU s | wall s | peak MB | calls of sbatch | names of files at"
+        " most | folders | TB | core hours | starts of jobs, core hours |"
     )
-    print("|---" * 10 + "|")
+    print("|---" * 12 + "|")
+    failed = too_many_files(files_of_stages())
     for objects, chunks in sizes:
         found, stages = plan(objects, chunks), predicted(objects, chunks).values()
-        sums = [sum(stage[name] for stage in stages) for name in ("files", "gb", "hours")]
+        names = ("files", "folders", "gb", "hours")
+        files, folders, gb, hours = (sum(stage[name] for stage in stages) for name in names)
+        least, most = submissions(found.jobs)
+        failed += missed(objects, found.cpu_s, found.jobs["total"])
         print(
             f"| {objects} | {chunks} | {found.jobs['total']} | {found.cpu_s:.1f} | {found.wall_s:.1f} |"
-            f" {found.peak_mb:.0f} | {submissions(found.jobs)} | {sums[0]:.0f} | {sums[1] / 1e3:.2f} |"
-            f" {sums[2]:.0f} |",
+            f" {found.peak_mb:.0f} | {least} to {most} | {files:.0f} | {folders:.0f} | {gb / 1e3:.2f} |"
+            f" {hours:.0f} | {most * START_S / 3600:.1f} |",
             flush=True,
         )
     print("\n| stage | " + " | ".join(f"{n} objects, h | a job, min" for n, _ in sizes) + " |")
@@ -149,6 +170,8 @@ def main() -> None:
         cells = [predicted(*size)[rule] for size in sizes]
         text = " | ".join(f"{cell['hours']:.1f} | {cell['minutes_a_job']:.0f}" for cell in cells)
         print(f"| `{rule}` | {text} |")
+    if failed:
+        raise SystemExit("targets missed:\n" + "\n".join(failed))
 
 
 if __name__ == "__main__":
