@@ -47,9 +47,8 @@ STAGES = {
 FILES_BESIDE_A_STORE = 7
 # `raw` keeps its last finished store once more, hidden, with its manifest: links, so names without inodes
 KEPT = {"raw": MAX_FILES + 1}
-# Starts of a job: Snakemake for the job, Snakemake in its job step, the script; CPU seconds of the first two
-# (`one_job.py`), since the script's are in `stage_costs.csv`
-START_S = 2 * 4.0
+# CPU time of both Snakemakes of a job on the cluster (docs/cluster.md); `one_job.py` measures it
+START_S = 10.0
 # Rules that are submitted as arrays where the profile's lines for it are used, and tasks of one array
 ARRAYS = ("raw", "meshes", "truth", "feature", "match")
 ARRAY_LIMIT = 50
