@@ -11,6 +11,7 @@ compares with `mem_mb`. Ends with an error where that is more than the rule asks
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -57,8 +58,8 @@ def tree_mb(root: int) -> list[float]:
     return [held[p] for p in inside if p in held]
 
 
-def measured(command: list[str], folder: Path, variables: dict[str, str]) -> Used:
-    """Run a command to its end, looking at its processes 20 times a second."""
+def measured(command: list[str], folder: Path, variables: dict[str, str], makes: Path) -> Used:
+    """Run a command that makes a file to its end, looking at its processes 20 times a second."""
     largest, together, start = 0.0, 0.0, time.monotonic()
     with tempfile.TemporaryFile("w+") as text:
         process = subprocess.Popen(command, cwd=folder, env=variables, stdout=text, stderr=text)
@@ -71,7 +72,7 @@ def measured(command: list[str], folder: Path, variables: dict[str, str]) -> Use
             waiting.join(0.05)
         _, status, used = ended[0]
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode or not makes.exists():
             text.seek(0)
             raise SystemExit(f"{text.read()[-3000:]}\nended with {process.returncode}")
     return Used(
@@ -104,16 +105,19 @@ def job_of(place: Path, objects: int, chunks: int) -> tuple[Used, Used]:
     work, variables = install(place, objects)
     chunk = simulation.chunk_of(0, chunks)
     target = f"results/meshes/objaverse_chairs/{chunk}.json"
+    made = work / target
     quick = ["--slurm-init-seconds-before-status-checks", "1"]
     words = ["--profile", "slurm", target, *options(chunks), "offline=true"]
-    login = measured([sys.executable, "-m", "snakemake", *words, *quick], work, variables)
+    login = measured([sys.executable, "-m", "snakemake", *words, *quick], work, variables, made)
     calls = [json.loads(line) for line in (place / "slurm/calls.jsonl").read_text().splitlines()]
     (command,) = (call["command"] for call in calls if call["rule"] == "meshes")
-    made = work / target
     made.unlink()
     shutil.rmtree(made.with_suffix(".zarr"))
+    # folders of the Snakemake that submitted it, which has ended: a job waits for them
+    for folder in re.findall(r"/\S*/tmp[._]\w+", command):
+        Path(folder).mkdir(parents=True, exist_ok=True)
     job = variables | {"SLURM_JOB_ID": "1", "SLURM_JOBID": "1"}
-    return login, measured(["sh", "-c", command], work, job)
+    return login, measured(["sh", "-c", command], work, job, made)
 
 
 def main() -> None:
