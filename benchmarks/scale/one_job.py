@@ -78,7 +78,7 @@ def measured(command: list[str], folder: Path, variables: dict[str, str], makes:
     return Used(
         time.monotonic() - start,
         used.ru_utime + used.ru_stime,
-        max(largest, used.ru_maxrss / 1024),
+        largest,  # not ru_maxrss, which remembers the size of the process that started it
         together,
     )
 
