@@ -13,20 +13,19 @@ LIMIT_S = 400
 def test_jobs_that_become_ready_one_by_one_are_all_submitted(tmp_path, arrays):
     staggered.many(tmp_path, 12)
     config = simulation.config(datasets__many__chunks=CHUNKS)
-    words = ["results/coseg/carried/guided.json"]
-    run = staggered.run(tmp_path, words, config, (0.5, 8), LIMIT_S, arrays)
+    words = [f"results/truth/many/{chunk}.json" for chunk in range(CHUNKS)]
+    run = staggered.run(tmp_path, words, config, (0.5, 5), LIMIT_S, arrays)
     assert run.lost == [], run.text[-3000:]
     assert run.repeated == [], run.text[-3000:]
     assert run.code == 0, run.text[-3000:]
     counts = run.by_rule()
-    assert {rule: jobs for rule, (jobs, _) in counts.items()} == dict.fromkeys(
-        ("raw", "meshes", "truth", "render", "feature", "match"), CHUNKS
-    ) | {"fetch_asset": 1, "score": 1}
+    jobs = {rule: number for rule, (number, _) in counts.items()}
+    assert jobs == dict.fromkeys(("raw", "meshes", "truth"), CHUNKS)
     if arrays:
         assert counts["raw"][1] == 1, "all are ready at the start"
-        assert counts["render"][1] == CHUNKS, "no array is allowed for it"
-        alone = [call for call in run.calls if call["rule"] == "meshes" and len(call["jobs"]) == 1]
-        assert alone, "none was ready alone: this run shows nothing of such a job"
+        assert any(len(call["jobs"]) == 1 for call in run.calls), (
+            "none was ready alone: this run shows nothing of such a job"
+        )
     else:
         assert all(jobs == calls for jobs, calls in counts.values())
 
