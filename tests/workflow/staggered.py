@@ -89,7 +89,7 @@ def run(
     (place / "slurm/outputs.json").write_text(json.dumps(table))
     (place / "slurm/takes").write_text(" ".join(map(str, seconds)))
     options = ["--profile", "slurm", *slurm_stub.QUICK, *(array_options() if arrays else ())]
-    command = [sys.executable, "-m", "snakemake", *words[:1], *options, *words[1:]]
+    command = [sys.executable, "-m", "snakemake", *options, *words]
     with open(place / "run.txt", "w") as text:
         process = subprocess.Popen(
             command, cwd=root, env=work.variables(), stdout=text, stderr=text
