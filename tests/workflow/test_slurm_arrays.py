@@ -14,7 +14,7 @@ def test_jobs_that_become_ready_one_by_one_are_all_submitted(tmp_path, arrays):
     staggered.many(tmp_path, 12)
     config = simulation.config(datasets__many__chunks=CHUNKS)
     words = [f"results/truth/many/{chunk}.json" for chunk in range(CHUNKS)]
-    run = staggered.run(tmp_path, words, config, (0.5, 5), LIMIT_S, arrays)
+    run = staggered.run(tmp_path, words, config, (0.5, 20), LIMIT_S, arrays)
     assert run.lost == [], run.text[-3000:]
     assert run.repeated == [], run.text[-3000:]
     assert run.code == 0, run.text[-3000:]
