@@ -118,8 +118,10 @@ tiny-weights: env  ## train the tiny networks and copy them to resources/weights
 benchmarks: env  ## speed ratios against the reference formulations
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
 
-scale: env  ## planning of 10 000 to 800 000 objects, and a run of 10 000 over stages that compute nothing
+scale: env  ## planning of 10 000 to 800 000 objects, single jobs of them, and a run of 10 000 that computes nothing
 	$(PYTHON) benchmarks/scale/plan.py
+	$(PYTHON) benchmarks/scale/one_job.py
+	$(PYTHON) benchmarks/scale/submissions.py
 	$(PYTHON) benchmarks/scale/execute.py
 
 clean:  ## remove what was computed, not the environments

@@ -4,8 +4,9 @@
 
 A dry run of `results/coseg/objaverse_chairs.json` of the preset, from an empty folder, over a list of so many
 made-up objects, or over a list that is there (`.xz` is unpacked), all of them called chairs: nothing is
-computed, and nothing of the workflow is replaced. Times are CPU time of the one process. Core hours and
-bytes come from `stage_costs.csv`, files from the limit that stores keep.
+computed, and nothing of the workflow is replaced. Times are CPU time of the one process. Core hours, bytes
+and folders come from `stage_costs.csv`, files from the limit that stores keep. Ends with an error where a
+target (`targets.py`) is missed.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stage_costs import read_table
+from targets import missed, too_many_files
 
 from semcorr.datasets.object_list import read_rows
 from semcorr.store.pack import MAX_FILES
@@ -47,6 +49,10 @@ STAGES = {
 }
 # Manifest, log, costs, record of the work, Snakemake's time stamp, and its own record of two outputs
 FILES_BESIDE_A_STORE = 7
+# `raw` keeps its last finished store once more, hidden, with its manifest: links, so names without inodes
+KEPT = {"raw": MAX_FILES + 1}
+# CPU time of both Snakemakes of a job on the cluster and of its script's start (`one_job.py`)
+START_S = 7.0
 # Rules that are submitted as arrays where the profile's lines for it are used, and tasks of one array
 ARRAYS = ("raw", "meshes", "truth", "feature", "match")
 ARRAY_LIMIT = 50
@@ -128,14 +134,18 @@ def plan(objects: str, chunks: int) -> tuple[int, Planned]:
         return count, snakemake(Path(folder), TARGET, "-n", "-q", "rules", *options(chunks))
 
 
-def submissions(jobs: dict[str, int]) -> int:
-    """Return the number of calls of sbatch with arrays of ARRAYS."""
+def submissions(jobs: dict[str, int]) -> tuple[int, int]:
+    """Return the least (full arrays of ARRAYS) and the most (single jobs) number of calls of sbatch.
+
+    What it is in between depends on how many jobs are ready when Snakemake looks: `submissions.py` counts.
+    """
     submitted = {rule: n for rule, n in jobs.items() if rule not in LOCAL}
-    return sum(math.ceil(n / ARRAY_LIMIT) if r in ARRAYS else n for r, n in submitted.items())
+    least = sum(math.ceil(n / ARRAY_LIMIT) if r in ARRAYS else n for r, n in submitted.items())
+    return least, sum(submitted.values())
 
 
 def predicted(objects: int, chunks: int) -> dict[str, dict[str, float]]:
-    """Return {rule: core hours, GB and files} of one experiment with one source."""
+    """Return {rule: core hours, GB, files and folders} of one experiment with one source."""
     costs = read_table()
     found = {}
     for rule, (stage, variants) in STAGES.items():
@@ -145,9 +155,15 @@ def predicted(objects: int, chunks: int) -> dict[str, dict[str, float]]:
             "hours": seconds / 3600,
             "minutes_a_job": seconds / 60 / chunks / len(rows),
             "gb": sum(objects * r["bytes_per_item"] for r in rows) / 1e9,
-            "files": chunks * len(rows) * (MAX_FILES + FILES_BESIDE_A_STORE),
+            "files": chunks * len(rows) * (MAX_FILES + FILES_BESIDE_A_STORE + KEPT.get(rule, 0)),
+            "folders": chunks * sum(r["folders_per_job"] for r in rows) * (1 + (rule in KEPT)),
         }
     return found
+
+
+def files_of_stages() -> dict[str, float]:
+    """Return the most files that a measured chunk of each stage had, its manifest among them."""
+    return {" ".join(place).strip(): row["files_per_job"] for place, row in read_table().items()}
 
 
 def main() -> None:
@@ -156,19 +172,23 @@ def main() -> None:
     asked = [size.rsplit(":", 1) for size in parser.parse_args().sizes]
     sizes = []
     print(
-        "| objects | chunks | jobs | planning, CPU s | wall s | peak MB | calls of sbatch | files at most |"
-        " TB | core hours |"
+        "| objects | chunks | jobs | planning, CPU s | wall s | peak MB | calls of sbatch | names of files at"
+        " most | folders | TB | core hours | starts of jobs, core hours |"
     )
-    print("|---" * 10 + "|")
+    print("|---" * 12 + "|")
+    failed = too_many_files(files_of_stages())
     for what, chunks in ((what, int(chunks)) for what, chunks in asked):
         objects, found = plan(what, chunks)
         sizes.append((objects, chunks))
         stages = predicted(objects, chunks).values()
-        sums = [sum(stage[name] for stage in stages) for name in ("files", "gb", "hours")]
+        names = ("files", "folders", "gb", "hours")
+        files, folders, gb, hours = (sum(stage[name] for stage in stages) for name in names)
+        least, most = submissions(found.jobs)
+        failed += missed(objects, found.cpu_s, found.jobs["total"])
         print(
             f"| {objects} | {chunks} | {found.jobs['total']} | {found.cpu_s:.1f} | {found.wall_s:.1f} |"
-            f" {found.peak_mb:.0f} | {submissions(found.jobs)} | {sums[0]:.0f} | {sums[1] / 1e3:.2f} |"
-            f" {sums[2]:.0f} |",
+            f" {found.peak_mb:.0f} | {least} to {most} | {files:.0f} | {folders:.0f} | {gb / 1e3:.2f} |"
+            f" {hours:.0f} | {most * START_S / 3600:.1f} |",
             flush=True,
         )
     print("\n| stage | " + " | ".join(f"{n} objects, h | a job, min" for n, _ in sizes) + " |")
@@ -177,6 +197,8 @@ def main() -> None:
         cells = [predicted(*size)[rule] for size in sizes]
         text = " | ".join(f"{cell['hours']:.1f} | {cell['minutes_a_job']:.0f}" for cell in cells)
         print(f"| `{rule}` | {text} |")
+    if failed:
+        raise SystemExit("targets missed:\n" + "\n".join(failed))
 
 
 if __name__ == "__main__":

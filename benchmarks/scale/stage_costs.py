@@ -2,6 +2,11 @@
 
     python benchmarks/scale/stage_costs.py results > benchmarks/scale/stage_costs.csv
 
+`results` are those of the preset over a list of 12 objects, whose files lie in a folder in the hub's place:
+
+    SEMCORR_MIRROR=<folder> snakemake -c 1 results/coseg/objaverse_chairs.json --configfile \
+        config/presets/objaverse_lvis.yaml --config 'datasets={objaverse_chairs: {chunks: 2}}' device=cpu
+
 Times are CPU time: the share that the items had of a job's wall time is theirs (`items_s`), the rest (start,
 networks, packing) is the job's. Snakemake's own start in front of a job is not in it.
 """
@@ -14,7 +19,7 @@ from semcorr.stages.running.costs import read_costs
 
 COLUMNS = (
     "stage", "variant", "jobs", "items", "cpu_s_per_item", "cpu_s_per_job", "peak_mb",
-    "bytes_per_item", "files_per_job",
+    "bytes_per_item", "files_per_job", "folders_per_job",
 )  # fmt: skip
 TABLE = Path(__file__).with_suffix(".csv")
 
@@ -35,7 +40,13 @@ def variant_of(row: dict) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-def summary(rows: list[dict]) -> dict[str, float]:
+def folders(results: Path, row: dict) -> int:
+    """Return how many folders the store of a job is."""
+    store = results / row["stage"] / row["variant"] / f"{row['chunk']}.zarr"
+    return sum(path.is_dir() for path in (store, *store.rglob("*")))
+
+
+def summary(results: Path, rows: list[dict]) -> dict[str, float]:
     """Return COLUMNS from `jobs` on, of the jobs of one variant."""
     items = sum(row["items"] for row in rows)
     on_items = sum(row["cpu_s"] * min(1.0, row["items_s"] / row["wall_s"]) for row in rows)
@@ -48,6 +59,7 @@ def summary(rows: list[dict]) -> dict[str, float]:
         max(row["peak_mb"] for row in rows),
         sum(row["bytes"] for row in rows) / items,
         max(row["files"] for row in rows),
+        max(folders(results, row) for row in rows),
     )
     return dict(zip(COLUMNS[2:], values, strict=True))
 
@@ -61,7 +73,7 @@ def main(results: Path) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for place, rows in jobs.items():
-        numbers = (f"{value:.4g}" for value in summary(rows).values())
+        numbers = (f"{value:.4g}" for value in summary(results, rows).values())
         writer.writerow([*place, *numbers])
 
 

@@ -135,16 +135,17 @@ def test_unusable_lists_stop_with_the_remedy(tmp_path, name, text, message):
 
 def test_no_list_and_a_folder_in_its_place(tmp_path):
     with pytest.raises(UserError, match=r"no such item list; python -m semcorr.stages.objaverse"):
-        read_rows(str(tmp_path / "none.csv"))
+        list(read_rows(str(tmp_path / "none.csv")))
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="is a folder"):
-        read_rows(str(tmp_path / "folder.csv"))
+        list(read_rows(str(tmp_path / "folder.csv")))
 
 
 def test_variables_are_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("LISTS", str(tmp_path))
     (tmp_path / "a.txt").write_text(f"000-023/{UID}\n")
-    assert read_rows("$LISTS/a.txt") == [{"id": UID, "path": PATH}]
+    found = item_lists.read_members(entry("$LISTS/a.txt"), "set")
+    assert [(m.id, m.columns["path"]) for m in found.values()] == [(UID, PATH)]
 
 
 def test_an_object_more_changes_one_chunk(tmp_path):

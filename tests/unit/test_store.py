@@ -99,6 +99,10 @@ def test_a_store_has_at_most_60_files_whatever_the_number_of_items(tmp_path, cou
 
     write_chunk(job_in(tmp_path, ids=ids), lambda missing: simple(compute))
     assert count_files(tmp_path / "0.zarr") <= 60
+    folders = [path for path in (tmp_path / "0.zarr").rglob("*") if path.is_dir()]
+    assert all((path / "zarr.json").exists() for path in folders), (
+        "a folder an array, none for its axes"
+    )
     reader = ChunkReader(tmp_path / "0.json")
     for item_id in ids[:: max(1, count // 10)]:
         np.testing.assert_array_equal(reader.read(item_id)["points"], arrays_of(item_id)["points"])

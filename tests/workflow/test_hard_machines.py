@@ -11,7 +11,8 @@ from pathlib import Path
 
 import harness
 import small_pack
-from test_slurm_submission import QUICK, submit, with_stub
+from slurm_stub import QUICK
+from test_slurm_submission import submit, with_stub
 
 TARGETS = ("results/meshes/pack/0.json", "results/truth/pack/0.json")
 CONFIG = {"device": "cpu", "datasets": {"pack": {"kind": "folder", "root": "pack"}}}

@@ -2,7 +2,7 @@
 
 The stages write tiny valid stores (stub_stages.py); rules, planning, scores and tables are real. The table of
 changes below is written by hand, job by job; test_rerun_contract.py computes the same for every single key.
-`benchmarks/scale.py --execute` runs the same over ten thousand objects.
+`benchmarks/scale/execute.py` runs the same over ten thousand objects.
 """
 
 import csv

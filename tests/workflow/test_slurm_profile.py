@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import harness
 import pytest
+import slurm_stub
 import small
 import small_pack
 import yaml
@@ -131,17 +132,7 @@ def checkout(repository, environment, tmp_path):
     """A checkout in which a stub of sbatch would note every submission."""
     root = tmp_path / "checkout"
     shutil.copytree(repository, root, symlinks=True)
-    (tmp_path / "bin").mkdir()
-    for name in ("sbatch", "squeue", "scancel", "sinfo", "scontrol"):
-        stub = harness.Path(harness.__file__).with_name("stub_slurm.py")
-        (tmp_path / "bin" / name).symlink_to(stub)
-    (tmp_path / "slurm").mkdir()
-    variables = {
-        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
-        "STUB_SLURM": str(tmp_path / "slurm"),
-        "HOME": str(tmp_path),
-    }
-    work = harness.Work(root, root, environment | variables)
+    work = harness.Work(root, root, environment | slurm_stub.install(tmp_path))
     work.write_config(small.config(device="auto", renders__views__backend="blender"))
     small_pack.write_pack(root / "pack")
     return work

@@ -1,20 +1,17 @@
 """`snakemake --profile slurm` as it is written, in the root of a checkout, with a stub in place of Slurm."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import harness
 import pytest
+import slurm_stub
 import small
 import small_pack
+from slurm_stub import QUICK
 
-TOOLS = ("sbatch", "squeue", "srun", "sacct", "scancel", "sinfo", "scontrol")
-# The profile waits longer before it asks how a job is
-QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
 GPU_RULES = {"latents", "feature", "train", "train_autoencoder"}
 # of rules whose other kinds run no network
 GPU_KINDS = {("mask", "segmented"), ("depth", "guessed")}
@@ -34,17 +31,7 @@ def with_stub(repository, environment, tmp_path):
     shutil.copytree(repository, root, symlinks=True)
     work = harness.Work(root, root, dict(environment))
     small_pack.write_pack(root / "pack")
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    stub = Path(harness.__file__).with_name("stub_slurm.py")
-    for name in TOOLS:
-        (tools / name).symlink_to(stub)
-    (tmp_path / "slurm").mkdir()
-    work.environment |= {
-        "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "STUB_SLURM": str(tmp_path / "slurm"),
-        "HOME": str(tmp_path / "home"),  # no profile of the user's own
-    }
+    work.environment |= slurm_stub.install(tmp_path)
     work.slurm = tmp_path / "slurm"
     return work
 
@@ -60,9 +47,8 @@ def submit(work, *arguments, quick=QUICK):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    calls = work.slurm / "calls.jsonl"
-    assert calls.exists(), process.stdout
-    calls = [json.loads(line) for line in calls.read_text().splitlines()]
+    calls = slurm_stub.calls(work.slurm.parent)
+    assert calls, process.stdout
     return harness.Run(process.returncode, process.stdout), calls
 
 
@@ -84,12 +70,7 @@ def pretend(work, prepared, config):
         *small.TARGETS
     )
     assert plan.code == 0, plan.text
-    table = {}
-    for job in plan.jobs:
-        made = [*job["outputs"], *filter(None, [job["benchmark"]])]
-        entry = [dict(sorted(job["wildcards"].items())), made]
-        table.setdefault(job["rule"], []).append(entry)
-    (work.slurm / "outputs.json").write_text(json.dumps(table))
+    (work.slurm / "outputs.json").write_text(json.dumps(slurm_stub.outputs_of(plan)))
     (work.slurm / "prepared").symlink_to(prepared.folder)
     return plan
 

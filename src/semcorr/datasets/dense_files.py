@@ -59,15 +59,14 @@ def map_files(root: str | Path, ids: Collection[str]) -> dict[tuple[str, str], s
 
     Args:
         root: folder of the set.
-        ids: of all its items.
+        ids: of all its items; only asked whether it holds one, so that a long list need not be read.
     """
-    known = frozenset(ids)
     found = {}
     for name in _names(os.path.abspath(os.path.join(root, FOLDER))):
         parts = name.removesuffix(".npy").split(_BETWEEN)
         for cut in range(1, len(parts)):
             source, target = _BETWEEN.join(parts[:cut]), _BETWEEN.join(parts[cut:])
-            if source in known and target in known:
+            if source in ids and target in ids:
                 found[source, target] = f"{FOLDER}/{name}"
     return found
 

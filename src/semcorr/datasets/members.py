@@ -6,11 +6,9 @@ a failed row of the manifest.
 """
 
 import csv
-import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from semcorr.datasets import dense_files
+from semcorr.datasets.list_index import ByChunk, IndexedMembers, read_list
+from semcorr.datasets.member import Member, chunk_of
 from semcorr.datasets.object_list import examine, read_rows
 from semcorr.errors import UserError
 from semcorr.geometry.formats.references import referenced_files
@@ -32,39 +32,8 @@ REQUIRED_COLUMNS = ("id", "file")
 TRUTH_FOLDERS = ("labels", "keypoints")
 
 
-@dataclass(frozen=True)
-class Member:
-    """One row of an item list.
-
-    Attributes:
-        id: item id, unique in the data set.
-        category: what it is; experiments choose by it.
-        status: "ok", "missing", "outside", "bad_name" or "duplicate".
-        reason: what is wrong, empty when ok.
-        columns: all columns of the item list (empty for procedural sets).
-        file: path of the mesh in a folder set, None in other sets or when the row is not ok.
-    """
-
-    id: str
-    category: str
-    status: str = "ok"
-    reason: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    file: str | None = None
-
-    def digest(self, columns: tuple[str, ...]) -> str:
-        """Hash of the status and of those columns that a stage reads."""
-        text = "\x1f".join([self.status, self.reason, *(self.columns.get(c, "") for c in columns)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def chunk_of(item_id: str, chunks: int) -> int:
-    """Return the hash bucket of an item: it never depends on the other items."""
-    return int(hashlib.sha256(item_id.encode()).hexdigest(), 16) % chunks
-
-
-def read_members(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Member]:
-    """Return the members of a data set by id, sorted.
+def read_members(datasets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Member]:
+    """Return the members of a data set by id, sorted; those of a long list are looked up when asked for.
 
     Args:
         datasets: the `datasets` section of the normalised configuration.
@@ -113,13 +82,44 @@ def expanded(path: str) -> str:
     return path if ".." in path.split(os.sep) else os.path.normpath(path)
 
 
-def chunks_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[int, list[Member]]:
+def chunks_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[int, list[Member]]:
     """Return {chunk: members sorted by id}; empty buckets are left out."""
+    members = read_members(datasets, name)
+    if isinstance(members, IndexedMembers):
+        return ByChunk(members.chunks(), members.in_chunk)
     count = base_entry(datasets, name)["chunks"]
     buckets: dict[int, list[Member]] = defaultdict(list)
-    for member in read_members(datasets, name).values():
+    for member in members.values():
         buckets[chunk_of(member.id, count)].append(member)
     return dict(sorted(buckets.items()))
+
+
+def ids_by_chunk(
+    datasets: Mapping[str, Mapping[str, Any]], name: str, category: str
+) -> Mapping[int, list[str]]:
+    """Return {chunk: sorted ids} of all items of a category; chunks without are left out."""
+    members = read_members(datasets, name)
+    if isinstance(members, IndexedMembers):
+        return ByChunk(
+            members.chunks(category),
+            lambda chunk: [m.id for m in members.in_chunk(chunk) if m.category == category],
+        )
+    return ids_dealt(ids_of(members, category), base_entry(datasets, name)["chunks"])
+
+
+def ids_dealt(ids: Iterable[str], chunks: int) -> dict[int, list[str]]:
+    """Return {chunk: ids} of some ids."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for item_id in ids:
+        found[chunk_of(item_id, chunks)].append(item_id)
+    return dict(sorted(found.items()))
+
+
+def ids_of(members: Mapping[str, Member], category: str, limit: int | None = None) -> list[str]:
+    """Return the ids of a category, sorted; at most `limit`."""
+    if isinstance(members, IndexedMembers):
+        return members.of_category(category, limit)
+    return [m.id for m in members.values() if m.category == category][:limit]
 
 
 def procedural_id(category: str, family: int, index: int) -> str:
@@ -164,10 +164,10 @@ def truth_below(root: str, members: list[Member], listed: Collection[str]) -> li
     return _inside(root, [*names, "symmetry.json"])
 
 
-def _listed(entry: Mapping[str, Any]) -> dict[str, Member]:
+def _listed(entry: Mapping[str, Any]) -> Mapping[str, Member]:
     """Return the members, by id, of a folder set or of a list of objects."""
     if entry["kind"] == "objaverse":
-        return _objects(entry["list"])
+        return _objects(expanded(entry["list"]), entry["chunks"])
     return _folder(root_of(entry), entry["items"])
 
 
@@ -194,11 +194,14 @@ def _procedural(category: str, family: int, count: int) -> dict[str, Member]:
 
 
 @lru_cache(maxsize=32)
-def _objects(path: str) -> dict[str, Member]:
-    rows = read_rows(path)
-    counts = Counter(row["id"] for row in rows)
-    members = (_object(row, counts[row["id"]]) for row in rows)
-    return {m.id: m for m in sorted(members, key=lambda m: m.id)}
+def _objects(path: str, chunks: int) -> Mapping[str, Member]:
+    return read_list(path, chunks, _object_rows)
+
+
+def _object_rows(path: str) -> Iterator[Member]:
+    # read twice: of a million rows the ids alone are not small
+    counts = Counter(row["id"] for row in read_rows(path))
+    return (_object(row, counts[row["id"]]) for row in read_rows(path))
 
 
 def _object(row: dict[str, str], count: int) -> Member:

@@ -8,10 +8,11 @@ of sketchfab: `glbs/{folder}/{uid}.glb`), `category`, `licence`, `author`, `titl
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from semcorr.datasets.list_index import read_list
 from semcorr.datasets.members import Member, expanded, truth_below
 from semcorr.datasets.object_list import UID, read_csv, wrong_hash
 from semcorr.datasets.xl_identifiers import Identifier, id_of, parse
@@ -22,13 +23,13 @@ FORMATS = (".glb", ".gltf", ".obj", ".off", ".ply", ".stl")
 _GLB = re.compile(rf"glbs/\d{{3}}-\d{{3}}/({UID})\.glb", re.ASCII)
 
 
-def read_members(entry: Mapping[str, Any]) -> dict[str, Member]:
-    """Return the members of an entry by id, sorted.
+def read_members(entry: Mapping[str, Any]) -> Mapping[str, Member]:
+    """Return the members of an entry by id, sorted; those of a long list are looked up when asked for.
 
     Raises:
         UserError: no such list, not UTF-8 or CSV, or no column `identifier`.
     """
-    return _members(expanded(entry["list"]))
+    return _members(expanded(entry["list"]), entry["chunks"])
 
 
 def mesh_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
@@ -42,12 +43,15 @@ def truth_files(entry: Mapping[str, Any], members: list[Member]) -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def _members(path: str) -> dict[str, Member]:
-    rows = read_csv(path, "identifier", COMMAND)
-    found = [(row, parse(row["identifier"])) for row in rows]
-    counts = Counter(known.id for _, known in found if known)
-    members = [_member(row, known, counts) for row, known in found]
-    return {m.id: m for m in sorted(members, key=lambda m: m.id)}
+def _members(path: str, chunks: int) -> Mapping[str, Member]:
+    return read_list(path, chunks, _rows)
+
+
+def _rows(path: str) -> Iterator[Member]:
+    identified = (parse(row["identifier"]) for row in read_csv(path, "identifier", COMMAND))
+    counts = Counter(known.id for known in identified if known)
+    for row in read_csv(path, "identifier", COMMAND):
+        yield _member(row, parse(row["identifier"]), counts)
 
 
 def _member(row: dict[str, str], known: Identifier | None, counts: Mapping[str, int]) -> Member:

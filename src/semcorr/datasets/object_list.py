@@ -6,7 +6,6 @@ Objaverse; from these the path in Objaverse follows: `glbs/{folder}/{id}.glb`.
 """
 
 import csv
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,26 +22,24 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMAND = "python -m semcorr.stages.objaverse_list"
 
 
-def read_rows(path: str) -> list[dict[str, str]]:
-    """Return the rows of a list, each with at least `id` and `path` (empty where none is known).
+def read_rows(path: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a list, each with at least `id` and `path` (empty where none is known).
+
+    Args:
+        path: file, variables expanded.
 
     Raises:
         UserError: no such file, not UTF-8 or CSV, no column `id`, or bare ids, whose folder only the
             annotation files tell.
     """
-    path = os.path.expanduser(os.path.expandvars(path))
-    if path.lower().endswith(".csv"):
-        rows = read_csv(path, "id", COMMAND)
-    else:
-        with _opened(path, COMMAND) as handle:
-            rows = _line_rows(handle)
+    rows = read_csv(path, "id", COMMAND) if path.lower().endswith(".csv") else _line_rows(path)
     for row in rows:
         _complete(path, row)
-    return rows
+        yield row
 
 
-def read_csv(path: str, column: str, command: str) -> list[dict[str, str]]:
-    """Return the rows of a CSV that has a column; what a row lacks is empty.
+def read_csv(path: str, column: str, command: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV that has a column; what a row lacks is empty.
 
     Args:
         path: file, variables expanded.
@@ -57,7 +54,8 @@ def read_csv(path: str, column: str, command: str) -> list[dict[str, str]]:
         if column not in (reader.fieldnames or ()):
             columns = ", ".join(reader.fieldnames or ()) or "none"
             raise UserError(f"{path}: no column {column!r}; columns are {columns}")
-        return [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
+        for row in reader:
+            yield {k: v or "" for k, v in row.items() if k is not None}
 
 
 @contextmanager
@@ -75,9 +73,11 @@ def _opened(path: str, command: str) -> Iterator[TextIO]:
         raise UserError(f"{path}: not readable as a list in UTF-8 ({error})") from None
 
 
-def _line_rows(handle) -> list[dict[str, str]]:
-    lines = (line.strip() for line in handle)
-    return [{"id": line} for line in lines if line and not line.startswith("#")]
+def _line_rows(path: str) -> Iterator[dict[str, str]]:
+    with _opened(path, COMMAND) as handle:
+        for line in map(str.strip, handle):
+            if line and not line.startswith("#"):
+                yield {"id": line}
 
 
 def _complete(path: str, row: dict[str, str]) -> None:

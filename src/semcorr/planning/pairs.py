@@ -1,7 +1,7 @@
 """Who is matched with whom."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NoReturn
 
 from semcorr.config.experiments import Experiment
 from semcorr.config.root import EXPERIMENT_SECTIONS
@@ -45,6 +45,22 @@ class Pairs(Variants):
         return self._once(
             ("sides", experiment, pose), lambda: self._sources_and_targets(experiment, pose)
         )
+
+    def sources(self, experiment: str, pose: str) -> list[str]:
+        """Return the ids of the sources alone: those of all targets of a large set are not small."""
+        if not self._sides_are_apart(experiment, pose):
+            return self.sources_and_targets(experiment, pose)[0]
+        _, entry = self.experiment(experiment)
+        category, dataset = entry.source_category or entry.category, self.pose(experiment, pose)
+        return self._once(
+            ("sources", experiment, pose),
+            lambda: self._chosen(experiment, dataset, category, entry.sources),
+        )
+
+    def _sides_are_apart(self, experiment: str, pose: str) -> bool:
+        """Tell whether sources are known without targets: of one set, and not by known pairs."""
+        ours, theirs = self._sides(experiment, pose)
+        return ours == theirs and self.experiment(experiment)[0] != "dense"
 
     def _sources_and_targets(self, experiment: str, pose: str) -> tuple[list[str], list[str]]:
         if self.experiment(experiment)[0] != "dense":
@@ -96,30 +112,37 @@ class Pairs(Variants):
     ) -> list[str]:
         """Return `which` of the items of a category: ids, how many of the first ids, or "all"."""
         members = item_lists.read_members(self.datasets, dataset)
-        ids = [m.id for m in members.values() if m.category == category]
-        if not ids:
-            raise UserError(f"{experiment}: no item of {dataset} has category {category!r}")
+        if not item_lists.ids_of(members, category, 1):
+            self._no_item(experiment, dataset, category)
         if which == "all":
-            return ids
+            return item_lists.ids_of(members, category)
         if isinstance(which, int):
-            return ids[:which]
+            return item_lists.ids_of(members, category, which)
         for item_id in which:
             if item_id not in members:
                 raise UserError(f"{experiment}: no item {item_id!r} in data set {dataset}")
         return list(which)
 
-    def _buckets(self, experiment: str, pose: str, side: int) -> dict[int, set[str]]:
+    @staticmethod
+    def _no_item(experiment: str, dataset: str, category: str) -> NoReturn:
+        raise UserError(f"{experiment}: no item of {dataset} has category {category!r}")
+
+    def _buckets(self, experiment: str, pose: str, side: int) -> Mapping[int, Collection[str]]:
         """Return {chunk: ids} of the sources (0) or targets (1) of an experiment."""
+        deal = (self._source_buckets, self._target_buckets)[side]
+        return self._once(("buckets", experiment, pose, side), lambda: deal(experiment, pose))
 
-        def sort() -> dict[int, set[str]]:
-            dataset = self._sides(experiment, pose)[side]
-            count = item_lists.base_entry(self.datasets, dataset)["chunks"]
-            found: dict[int, set[str]] = {}
-            for item_id in self.sources_and_targets(experiment, pose)[side]:
-                found.setdefault(item_lists.chunk_of(item_id, count), set()).add(item_id)
-            return dict(sorted(found.items()))
+    def _source_buckets(self, experiment: str, pose: str) -> Mapping[int, Collection[str]]:
+        count = item_lists.base_entry(self.datasets, self._sides(experiment, pose)[0])["chunks"]
+        return item_lists.ids_dealt(self.sources(experiment, pose), count)
 
-        return self._once(("buckets", experiment, pose, side), sort)
+    def _target_buckets(self, experiment: str, pose: str) -> Mapping[int, Collection[str]]:
+        dataset, (_, entry) = self.pose(experiment, pose), self.experiment(experiment)
+        if entry.targets == "all" and self._sides_are_apart(experiment, pose):
+            found = item_lists.ids_by_chunk(self.datasets, dataset, entry.category)
+            return found or self._no_item(experiment, dataset, entry.category)
+        count = item_lists.base_entry(self.datasets, dataset)["chunks"]
+        return item_lists.ids_dealt(self.sources_and_targets(experiment, pose)[1], count)
 
     def _sides(self, experiment: str, pose: str) -> tuple[str, str]:
         """Return the data sets of sources and of targets."""
@@ -164,10 +187,10 @@ class Pairs(Variants):
         cfg = self.cfg("methods", method)
         if self.experiment(experiment)[0] == "dense":
             return cfg | {"pairs": self._known_pairs(experiment, pose).get(int(chunk), [])}
-        return cfg | {"sources": self.sources_and_targets(experiment, pose)[0]}
+        return cfg | {"sources": self.sources(experiment, pose)}
 
     def match_members(self, experiment: str, pose: str, chunk: str) -> list[list[str]]:
         """Return the targets in a chunk, as `members`."""
         dataset = self.pose(experiment, pose)
-        wanted = self._buckets(experiment, pose, 1).get(int(chunk), set())
+        wanted = frozenset(self._buckets(experiment, pose, 1).get(int(chunk), ()))
         return [row for row in self.members("matches", dataset, chunk) if row[0] in wanted]

@@ -6,6 +6,7 @@ imported here) and by tests that check what the workflow plans.
 
 import json
 import shlex
+from itertools import islice
 from typing import Any
 
 from semcorr.config.load import rule_cfg
@@ -26,12 +27,13 @@ class Plan(Results):
         return cfg | {"items": self._looked_at(entry) if entry.dataset else []}
 
     def _looked_at(self, entry: Any) -> list[str]:
-        ids = list(item_lists.read_members(self.datasets, entry.dataset))
-        wanted = ids[: entry.items] if isinstance(entry.items, int) else list(entry.items)
-        for item_id in wanted:
-            if item_id not in ids:
+        members = item_lists.read_members(self.datasets, entry.dataset)
+        if isinstance(entry.items, int):
+            return list(islice(members, entry.items))
+        for item_id in entry.items:
+            if item_id not in members:
                 raise UserError(f"no item {item_id!r} in data set {entry.dataset}")
-        return wanted
+        return list(entry.items)
 
     def look_inputs(self, section: str, name: str) -> dict[str, Any]:
         """Return {input name: manifests} of a decoding or sampling."""

@@ -2,7 +2,7 @@
 
 Quantities of one shape are one array with the item axis first, sharded by whole items. Ragged ones (per
 vertex, per face) are one array sharded by rows plus `<name>__offsets` (n+1). Few files whatever the number
-of items: Zarr counts on file systems that dislike small files.
+of items, and a folder an array: Zarr counts on file systems that dislike small files.
 """
 
 from collections.abc import Callable, Iterable
@@ -115,6 +115,8 @@ def _create(group, name, shape, dtype, chunk: int, shard: int):
         dtype=dtype,
         chunks=(chunk, *trailing),
         shards=(max(shard, chunk), *trailing),
+        # c.0.0.0, not c/0/0/0: with a folder for every axis a store of views had 180 folders
+        chunk_key_encoding={"name": "default", "separator": "."},
         compressors=zarr.codecs.ZstdCodec(level=1),
         fill_value=0,
     )
