@@ -46,7 +46,7 @@ def test_the_benchmark_ends_with_an_error_where_a_target_is_missed(
     plan, monkeypatch, capsys, cpu_s, jobs, fails
 ):
     planned = plan.Planned(cpu_s, cpu_s, 200, {"total": jobs, "meshes": 80})
-    monkeypatch.setattr(plan, "plan", lambda *_: planned)
+    monkeypatch.setattr(plan, "plan", lambda *_: (10_000, planned))
     if fails:
         with pytest.raises(SystemExit, match=r"31\.0 s to plan, target 30 s"):
             plan.main()
