@@ -203,6 +203,18 @@ def test_coverage_counts_every_pair_once():
         )
 
 
+@pytest.mark.parametrize("count", [3, 5, 7, 10, 49, 1000, 100_003])
+def test_exactly_the_allowed_share_is_enough(count):
+    for there in {1, 2, count // 3, count - 1, count}:
+        lost = ["failed: x"] * (count - there)
+        # as a user writes it, and as a share computed with rounding
+        for share in (there / count, 1 - len(lost) / count):
+            check_coverage(lost, count, share, "aligned", "pairs are there")
+        with pytest.raises(UserError, match="min_coverage"):
+            check_coverage([*lost, "failed: x"], count, there / count, "aligned", "pairs are there")
+    check_coverage([], 0, 1.0, "aligned", "pairs are there")
+
+
 def add_item(chain, item_id):
     with open(chain.root / "items.csv", "a") as file:
         file.write(f"{item_id},a.obj,block\n")
