@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from semcorr.errors import ItemError
 from semcorr.geometry.mesh import Material, Mesh
@@ -92,6 +92,19 @@ class Sites:
     faces: Int[np.ndarray, "f 3"]
     sample_face: Int[np.ndarray, " s"]
     sample_barycentric: Float[np.ndarray, "s 3"]
+
+    @property
+    def on_surface(self) -> Bool[np.ndarray, " n"]:
+        """Tell samples and vertices that faces use from vertices that no face uses."""
+        found = np.arange(len(self.positions)) >= self.num_vertices
+        found[np.ravel(self.faces)] = True
+        return found
+
+    @property
+    def box(self) -> Float[np.ndarray, "2 3"]:
+        """Lower and upper corner of the box over the sites on the surface."""
+        surface = self.positions[self.on_surface]
+        return np.stack([surface.min(axis=0), surface.max(axis=0)])
 
 
 SITE_ARRAYS = ("vertices", "faces", "sample_face", "sample_barycentric")
