@@ -63,6 +63,26 @@ def test_both_shapes_are_colourful_and_turn_together(browser, tmp_path):
     assert browser.console_errors() == []
 
 
+def test_a_vertex_that_no_face_uses_does_not_push_the_shape_away(browser, tmp_path):
+    source, target, faces, nearest, confidence = shapes()
+    seen = []
+    for strays in (0, 1):
+        far = np.full((strays, 3), 1e5)
+        write_page(
+            tmp_path / "pair.html",
+            PageShape("a", np.concatenate([source, far]), faces),
+            PageShape("b", np.concatenate([target, far]), faces),
+            np.append(nearest, [-1] * strays),
+            np.append(confidence, [0.0] * strays),
+            PageMeta("stray", "spatial"),
+        )
+        open_ready(browser, tmp_path / "pair.html")
+        seen.append([half(browser, side) for side in ("source", "target")])
+    for clean, stray in zip(*seen, strict=True):
+        assert vivid_colours(clean) > 20
+        assert changed(clean, stray) < 0.001
+
+
 def test_each_shape_turns_alone_when_unlinked(browser, tmp_path):
     write_pair(tmp_path / "pair.html")
     open_ready(browser, tmp_path / "pair.html")

@@ -1,9 +1,12 @@
 """Texels of UV maps, padding of seams, which maps can be baked into, and unwrapping."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from semcorr.errors import ItemError
+from semcorr.geometry import texels
 from semcorr.geometry.atlas import atlas_of, unwrap, why_not_own
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.texels import padded, texels_of
@@ -83,6 +86,39 @@ def test_faces_without_finite_coordinates_or_area_are_left_out_or_alone():
     assert len(nothing.texel) == 0
     with pytest.raises(ValueError, match=r"\(f, 3, 2\)"):
         texels_of(np.zeros((2, 3)), 4)
+
+
+@pytest.mark.parametrize("cells", [1, 7, 100])
+def test_bounded_memory_changes_no_texel(cells, monkeypatch):
+    rng = np.random.default_rng(2)
+    # one face over several tiles among small ones, some of which cover no centre
+    uvs = np.concatenate([rng.uniform(0, 0.1, (5, 3, 2)), rng.uniform(-1, 2, (1, 3, 2)), SQUARE])
+    whole = texels_of(uvs, 9)
+    monkeypatch.setattr(texels, "_CELLS", cells)
+    sizes = []
+    weights = texels._weights
+    monkeypatch.setattr(texels, "_weights", lambda c, p: sizes.append(len(p)) or weights(c, p))
+    found = texels_of(uvs, 9)
+    assert max(sizes) <= cells
+    for name in ("texel", "face", "weights"):
+        assert np.array_equal(getattr(found, name), getattr(whole, name))
+    assert found.overlap == whole.overlap
+
+
+def test_a_face_over_many_tiles_is_unwrapped_in_little_memory():
+    steps = np.linspace(0, 0.9, 20)
+    points = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
+    corner = (np.arange(19)[:, None] * 20 + np.arange(19)).ravel()
+    faces = np.concatenate([corner[:, None] + [0, 20, 21], corner[:, None] + [0, 21, 1]])
+    uvs = points[faces]
+    # without area in the texture, and one face of 722: nothing else refuses it
+    uvs[5] = [[0, 0], [500, 500], [250, 250]]
+    mesh = Mesh(np.c_[points, np.zeros(len(points))], faces, corner_uvs=np.float32(uvs))
+    tracemalloc.start()
+    assert why_not_own(mesh) == "a face over 500 tiles of the texture"
+    assert tracemalloc.get_traced_memory()[1] < 1e8
+    tracemalloc.stop()
+    assert atlas_of(mesh, 64).unwrapped
 
 
 def test_padding_repeats_the_nearest_colour_and_then_the_mean():

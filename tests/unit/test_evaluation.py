@@ -1,11 +1,12 @@
 """Scores by hand, against sets, and the documents that hold them."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from semcorr.evaluation import keypoints, segmentation
+from semcorr.evaluation import bootstrap, keypoints, segmentation
 from semcorr.evaluation.bootstrap import bootstrap_ci95, rounded
 from semcorr.evaluation.keypoints import KeypointPair, symmetry_table
 from semcorr.evaluation.segmentation import LabelledPair, class_iou, paper_iou
@@ -162,6 +163,30 @@ def test_bootstrap_is_seeded_and_blind_to_order():
     assert bootstrap_ci95(values, targets, 6) != first
     with pytest.raises(ValueError, match="targets: expected 1, got 2"):
         bootstrap_ci95([1.0], ["a", "b"], 0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 130, 1001])
+@pytest.mark.parametrize("entries", [1, 999, 1 << 18])
+def test_bootstrap_in_blocks_of_draws_equals_all_draws_at_once(count, entries, monkeypatch):
+    monkeypatch.setattr(bootstrap, "_ENTRIES", entries)
+    generator = np.random.default_rng(count)
+    group = np.sort(np.concatenate([np.arange(count), generator.integers(count, size=2 * count)]))
+    values = generator.random(len(group))
+    values = values[np.lexsort((values, group))]
+    sums, pairs = np.bincount(group, weights=values), np.bincount(group)
+    drawn = np.random.default_rng(4).integers(count, size=(200, count))
+    means = sums[drawn].sum(axis=1) / pairs[drawn].sum(axis=1)
+    expected = np.percentile(means, [2.5, 97.5]).tolist()
+    assert bootstrap_ci95(values, [f"{i:05d}" for i in group], 4, draws=200) == expected
+
+
+def test_bootstrap_of_many_targets_needs_little_memory():
+    values, targets = np.arange(10_000.0), [str(i) for i in range(10_000)]
+    tracemalloc.start()
+    bootstrap_ci95(values, targets, 0, draws=500)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # all draws at once: 80 MB
 
 
 def test_rounding():

@@ -218,12 +218,36 @@ def test_a_target_without_mesh_lowers_coverage(work):
     assert summary["coverage"] == round(4 / 6, 6)
 
 
+SLIVER = "v 0 0 0\nv 1 1 0\nv 0.300000001 0.299999999 0\nf 1 2 3\n"
+
+
+def test_a_mesh_that_loses_its_area_when_stored_is_a_row(work):
+    chain = Chain(work)
+    (chain.root / "d.obj").write_text(SLIVER)
+    chain.maps()
+    rows = read_manifest(Path(manifest("meshes", None, "blocks", 0))).by_id
+    assert rows["d"].status == "failed" and "single precision" in rows["d"].reason
+    assert rows["a"].status == "ok"
+
+
 def test_coverage_counts_every_pair_once():
     check_coverage(["failed: x"], 10, 0.9, "aligned", "pairs are there")
     with pytest.raises(UserError, match="2 x failed: x\n  1 x missing: y"):
         check_coverage(
             ["failed: x", "missing: y", "failed: x"], 10, 0.9, "aligned", "pairs are there"
         )
+
+
+@pytest.mark.parametrize("count", [3, 5, 7, 10, 49, 1000, 100_003])
+def test_exactly_the_allowed_share_is_enough(count):
+    for there in {1, 2, count // 3, count - 1, count}:
+        lost = ["failed: x"] * (count - there)
+        # as a user writes it, and as a share computed with rounding
+        for share in (there / count, 1 - len(lost) / count):
+            check_coverage(lost, count, share, "aligned", "pairs are there")
+        with pytest.raises(UserError, match="min_coverage"):
+            check_coverage([*lost, "failed: x"], count, there / count, "aligned", "pairs are there")
+    check_coverage([], 0, 1.0, "aligned", "pairs are there")
 
 
 def add_item(chain, item_id):

@@ -34,9 +34,9 @@ def example(seed, resolution=8, channels=6, sources=90, targets=60):
 
 
 def match_cells(source, target, source_cells, target_cells, levels=3, radius=1, mutual=False):
-    """Pool and match, as `match` does."""
+    """Pool and match, as `match` does; the way from target to source."""
     pools = [pool_levels(grid, levels) for grid in (source, target)]
-    return match_pooled(*pools, source_cells, target_cells, radius, mutual)
+    return match_pooled(*pools, source_cells, target_cells, radius, mutual)[0]
 
 
 @pytest.mark.parametrize("radius", [0, 1, 2**0.5, 2.3])
@@ -116,6 +116,46 @@ def test_mutual_is_the_round_trip():
     assert there.mutual.tolist() == expected
     assert 0 < sum(expected) < len(expected)
     assert match_cells(source, target, source_cells, target_cells, 2, 1)[-1].mutual is None
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_both_directions_are_those_of_a_search_each(mutual, monkeypatch):
+    source, target, source_cells, target_cells = example(9)
+    pools = pool_levels(source, 3), pool_levels(target, 3)
+    searches = []
+    search = hierarchical._search
+    monkeypatch.setattr(hierarchical, "_search", lambda *a: searches.append(a) or search(*a))
+    there, back = match_pooled(*pools, source_cells, target_cells, 1, mutual)
+    assert len(searches) == 2
+    plain = [
+        plain_match(*pools, source_cells, target_cells, 1),
+        plain_match(*pools[::-1], target_cells, source_cells, 1),
+    ]
+    for records, levels in zip((there, back), plain, strict=True):
+        for record, expected in zip(records, levels, strict=True):
+            cells = [tuple(c) for c in record.target_cells.tolist()]
+            assert [tuple(c) for c in record.source_cells.tolist()] == [
+                expected[c][0] for c in cells
+            ]
+            assert (record.mutual is not None) == mutual
+    if mutual:
+        partners = plain[0][-1]
+        agree = [
+            partners[tuple(t)][0] == tuple(s)
+            for s, t in zip(
+                back[-1].target_cells.tolist(), back[-1].source_cells.tolist(), strict=True
+            )
+        ]
+        assert back[-1].mutual.tolist() == agree and 0 < sum(agree) < len(agree)
+
+
+def test_the_matcher_searches_once_each_way(monkeypatch):
+    searches = []
+    search = hierarchical._search
+    monkeypatch.setattr(hierarchical, "_search", lambda *a: searches.append(a) or search(*a))
+    for mutual in (False, True):
+        match(blob(0), blob(1), SimpleNamespace(**vars(OPTIONS) | {"mutual": mutual}), 0)
+    assert len(searches) == 4
 
 
 def test_pooling_averages_empty_cells_too():

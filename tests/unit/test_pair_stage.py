@@ -13,6 +13,7 @@ from semcorr.config.load import dump, validate
 from semcorr.datasets.procedural import generate
 from semcorr.errors import UserError
 from semcorr.geometry.mesh_arrays import sites_of
+from semcorr.geometry.reader import read_mesh
 from semcorr.stages import pair
 from semcorr.stages.matched.pose_pairs import site_labels
 from semcorr.stages.one_pair import method as pair_method
@@ -72,6 +73,30 @@ def test_a_run_without_labels_leaves_none_of_the_run_before(folder):
     assert again == page == pages_of({"source": "chair_0.ply", "target": "chair_1.ply"})[0]
     assert names(page.parent) == OUTPUTS - {"target_labels.json", "target_keypoints.json"}
     assert names(page.parent.parent) == {page.parent.name}
+
+
+def test_a_vertex_that_no_face_uses_changes_nothing_for_the_others(folder, monkeypatch):
+    monkeypatch.setitem(CONFIG["methods"], "spatial", {"matcher": "spatial", "align": "yaw"})
+    (page,) = run()
+    found = {}
+    for name in ("clean", "stray"):
+        if name == "stray":
+            for index in (0, 1):
+                mesh = generate("chair", 5, index).mesh
+                vertices = np.concatenate([mesh.vertices, [[20.0, -3, 0]]])
+                stray = trimesh.Trimesh(vertices, mesh.faces, process=False)
+                stray.export(f"chair_{index}.ply")
+            run()
+        found[name] = [np.load(page.parent / "target_to_source.npy")]
+        for side in ("source", "target"):
+            found[name].append(read_mesh(page.parent / f"{side}.ply").vertex_colors)
+        found[name].append(json.loads((page.parent / "scores.json").read_text())["search"]["yaw"])
+    *clean, clean_yaw = found["clean"]
+    *stray, stray_yaw = found["stray"]
+    assert stray_yaw == clean_yaw
+    for one, other in zip(clean, stray, strict=True):
+        assert len(other) == len(one) + 1
+        np.testing.assert_array_equal(other[:-1], one)
 
 
 @pytest.mark.parametrize(

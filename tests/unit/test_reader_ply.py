@@ -51,6 +51,19 @@ def test_encodings_and_polygons(tmp_path, kind, polygons):
     assert mesh.polygon_of_face.tolist() == owners
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("length", ["uchar", "ushort", "uint", "short"])
+@pytest.mark.parametrize("value", ["uchar", "ushort", "int"])
+def test_byte_order_of_lists_of_any_type(tmp_path, order, length, value):
+    code = {"uchar": "B", "short": "h", "ushort": "H", "int": "i", "uint": "I"}
+    kind = "binary_little_endian" if order == "<" else "binary_big_endian"
+    data = header(kind, 4, 3, face=f"list {length} {value} vertex_indices") + body(order, [])
+    for polygon in ((0, 1, 2, 3), (0, 1, 2), (1, 2, 3)):
+        count = len(polygon)
+        data += struct.pack(f"{order}{code[length]}{count}{code[value]}", count, *polygon)
+    assert read(tmp_path, data).faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 2], [1, 2, 3]]
+
+
 @pytest.mark.parametrize(
     "kind, values",
     [("uchar", (255, 128, 0)), ("ushort", (65535, 128 * 257, 0)), ("float", (1, 128 / 255, 0))],

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import trimesh
 
+from semcorr.datasets.turned import turn_mesh
+from semcorr.errors import ItemError
+from semcorr.geometry.frames import normalise
 from semcorr.geometry.mesh import Mesh
+from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.sampling import (
     degenerate_faces,
     face_areas,
@@ -10,6 +14,7 @@ from semcorr.geometry.sampling import (
     positions_at,
     sample_surface,
 )
+from semcorr.geometry.transforms import rotation_yaw
 
 
 def uneven():
@@ -98,7 +103,23 @@ def test_same_seed_same_points():
 
 
 def test_no_area():
-    with pytest.raises(ValueError, match="no face"):
+    with pytest.raises(ItemError, match="no face"):
         sample_surface(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), 4, 0)
-    with pytest.raises(ValueError, match="no face"):
+    with pytest.raises(ItemError, match="no face"):
         sample_surface(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), 4, 0)
+
+
+SLIVER = np.array([[0, 0, 0], [1, 1, 0], [0.3 + 1e-9, 0.3 - 1e-9, 0]])
+
+
+def test_what_has_no_area_as_it_is_stored_is_refused_where_it_is_stored():
+    mesh = normalise(Mesh(SLIVER, [[0, 1, 2]]))[0]
+    assert not degenerate_faces(mesh).any()
+    with pytest.raises(ItemError, match="no area: all 1 faces .* single precision"):
+        to_arrays(mesh, np.eye(4), 0, "a")
+    # one face that keeps its area is enough, and then turning it is no trouble
+    more = np.concatenate([SLIVER, [[0.0, 0, 1]]])
+    mesh = normalise(Mesh(more, [[0, 1, 2], [0, 1, 3]]))[0]
+    stored = from_arrays(to_arrays(mesh, np.eye(4), 0, "a"))
+    assert degenerate_faces(stored).tolist() == [True, False]
+    to_arrays(turn_mesh(stored, rotation_yaw(0.5))[0], np.eye(4), 0, "a")

@@ -92,16 +92,16 @@ export class View {
     this.invalidate();
   }
 
-  // -> distance along HOME at which every vertex is inside the canvas, with a margin.
+  // -> distance along HOME at which every corner of a face is inside the canvas, with a margin.
   fittingDistance() {
-    const { positions } = this.shape;
+    const { positions, faces } = this.shape;
     const right = new Vector3(0, 0, 1).cross(HOME).normalize();
     const up = HOME.clone().cross(right);
     const tangent = Math.tan((FIELD_OF_VIEW * Math.PI) / 360) * MARGIN;
     const point = new Vector3();
     let distance = 0.5;
-    for (let i = 0; i < positions.length; i += 3) {
-      point.fromArray(positions, i);
+    for (const vertex of faces) {
+      point.fromArray(positions, 3 * vertex);
       const across = Math.abs(point.dot(right)) / this.camera.aspect;
       const reach = Math.max(across, Math.abs(point.dot(up))) / tangent;
       distance = Math.max(distance, point.dot(HOME) + reach);

@@ -6,6 +6,8 @@ import numpy as np
 
 DRAWS = 2000
 DECIMALS = 6
+# Targets drawn in one go: bounds the memory to some 10 MB whatever the number of targets
+_ENTRIES = 1 << 18
 
 
 def mean_or_none(values: Sequence[float]) -> float | None:
@@ -37,8 +39,14 @@ def bootstrap_ci95(
     order = np.lexsort((values, group))
     sums = np.bincount(group[order], weights=np.asarray(values, np.float64)[order])
     counts = np.bincount(group)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    random = np.random.default_rng(seed)
+    means = np.empty(draws)
+    step = max(1, _ENTRIES // len(names))
+    for start in range(0, draws, step):
+        # block by block the generator gives the same numbers as all at once
+        block = means[start : start + step]
+        drawn = random.integers(len(names), size=(len(block), len(names)))
+        block[:] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     return [float(value) for value in np.percentile(means, [2.5, 97.5])]
 
 

@@ -17,6 +17,8 @@ _MOST_OVERLAP = 0.02
 # Of the surface, without area in the texture
 _MOST_FLAT = 0.01
 _FLAT_TEXELS = 1e-4
+# A side of one face's box in the texture: its texels are looked for in all of the box
+_MOST_TILES = 4
 # Of the texture that charts fill; xatlas packs about this well
 _FILLED = 0.55
 
@@ -56,8 +58,9 @@ def atlas_of(mesh: Mesh, size: int, padding: int = 4) -> Atlas:
 def why_not_own(mesh: Mesh) -> str:
     """Return why the mesh's own UV map cannot hold a baked texture, "" if it can.
 
-    It must be there, be finite, give (nearly) every face an area, and show (nearly) no two points of
-    the surface in one texel; maps that repeat a texture or share it between two sides do.
+    It must be there, be finite, give (nearly) every face an area, spread no face over many tiles, and
+    show (nearly) no two points of the surface in one texel; maps that repeat a texture or share it
+    between two sides do.
     """
     uvs = mesh.corner_uvs
     if uvs is None:
@@ -76,6 +79,9 @@ def why_not_own(mesh: Mesh) -> str:
     if area[flat].sum() > _MOST_FLAT * total:
         share = area[flat].sum() / total
         return f"{share:.0%} of the surface without area in the texture"
+    tiles = float(np.ptp(uvs, axis=1).max(initial=0.0))
+    if tiles > _MOST_TILES:
+        return f"a face over {tiles:.3g} tiles of the texture"
     overlap = texels_of(uvs, _PROBE).overlap
     if overlap > _MOST_OVERLAP:
         return f"a UV map that overlaps itself in {overlap:.0%} of its texels"

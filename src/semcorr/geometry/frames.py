@@ -3,13 +3,21 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from semcorr.errors import ItemError
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.transforms import apply, homogeneous
 
-__all__ = ["AXES", "apply", "axes_rotation", "normalise", "used_vertices", "world_from_file"]
+__all__ = [
+    "AXES",
+    "apply",
+    "axes_rotation",
+    "normalise",
+    "used_box",
+    "used_vertices",
+    "world_from_file",
+]
 
 AXES = {
     sign + name: np.array([value * (name == axis) for axis in "xyz"], dtype=np.float64)
@@ -39,6 +47,20 @@ def axes_rotation(up: str = "+y", front: str = "+z") -> Float[np.ndarray, "3 3"]
 def used_vertices(mesh: Mesh) -> Float[np.ndarray, "u 3"]:
     """Return the vertices that faces refer to, in their order."""
     return mesh.vertices[np.unique(mesh.faces)]
+
+
+def used_box(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
+) -> Float[np.ndarray, "2 3"]:
+    """Return lower and upper corner of the box over the vertices that faces refer to.
+
+    Raises:
+        ItemError: no faces.
+    """
+    if not len(faces):
+        raise ItemError("has no faces to take a box of")
+    corners = np.asarray(vertices)[np.ravel(faces)]
+    return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
 
 def world_from_file(

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from semcorr.errors import ItemError
 from semcorr.geometry.mesh import Material, Mesh
-from semcorr.geometry.sampling import positions_at, sample_surface
+from semcorr.geometry.sampling import degenerate_faces, positions_at, sample_surface
 from semcorr.seeds import seed_of
 from semcorr.store.items import Arrays
 
@@ -20,11 +21,21 @@ RAGGED = frozenset(
 def to_arrays(
     mesh: Mesh, file_from_world: Float[np.ndarray, "4 4"], seed: int, item_id: str
 ) -> Arrays:
-    """Return the arrays of a mesh in the world frame, with its area-uniform surface samples."""
+    """Return the arrays of a mesh in the world frame, with its area-uniform surface samples.
+
+    Raises:
+        ItemError: no face has an area, also once the vertices are in single precision: whoever reads
+            the arrays finds that mesh.
+    """
+    vertices = mesh.vertices.astype(np.float32)
+    if degenerate_faces(Mesh(vertices, mesh.faces)).all():
+        raise ItemError(
+            f"has no area: all {len(mesh.faces)} faces are degenerate in single precision"
+        )
     face, barycentric = sample_surface(mesh, SAMPLES, seed_of(seed, "samples", item_id))
     textures = [m.texture for m in mesh.materials]
     return {
-        "vertices": mesh.vertices.astype(np.float32),
+        "vertices": vertices,
         "faces": mesh.faces,
         "polygon_of_face": np.asarray(mesh.polygon_of_face, np.int32),
         "vertex_colors": _or_empty(mesh.vertex_colors, (0, 4), np.uint8),
@@ -81,6 +92,19 @@ class Sites:
     faces: Int[np.ndarray, "f 3"]
     sample_face: Int[np.ndarray, " s"]
     sample_barycentric: Float[np.ndarray, "s 3"]
+
+    @property
+    def on_surface(self) -> Bool[np.ndarray, " n"]:
+        """Tell samples and vertices that faces use from vertices that no face uses."""
+        found = np.arange(len(self.positions)) >= self.num_vertices
+        found[np.ravel(self.faces)] = True
+        return found
+
+    @property
+    def box(self) -> Float[np.ndarray, "2 3"]:
+        """Lower and upper corner of the box over the sites on the surface."""
+        surface = self.positions[self.on_surface]
+        return np.stack([surface.min(axis=0), surface.max(axis=0)])
 
 
 SITE_ARRAYS = ("vertices", "faces", "sample_face", "sample_barycentric")

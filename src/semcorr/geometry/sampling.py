@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from semcorr.errors import ItemError
 from semcorr.geometry.mesh import Mesh
 
 # Twice the area of a triangle below this share of its longest edge squared is rounding, not area.
@@ -64,12 +65,13 @@ def sample_surface(
         barycentric: (n, 3) float64 weights of the face's corners, not negative, sum 1.
 
     Raises:
-        ValueError: no face has an area, or `count` is negative.
+        ItemError: no face has an area.
+        ValueError: `count` is negative.
     """
     areas = np.where(degenerate_faces(mesh), 0.0, face_areas(mesh))
     total = np.cumsum(areas)
     if not len(total) or not total[-1] > 0:
-        raise ValueError("no face of the mesh has an area")
+        raise ItemError("no face of the mesh has an area")
     random = np.random.Generator(np.random.PCG64(seed))
     place = (np.arange(count) + random.random(count)) / max(count, 1) * total[-1]
     place = place[random.permutation(count)]

@@ -67,21 +67,25 @@ def texels_of(corner_uvs: Float[np.ndarray, "f 3 2"], size: int) -> Texels:
 
 
 def _covered(pixels, faces, size):
-    """Return texel, face and weights of all (face, centre inside) in the order of faces."""
+    """Return texel, face and weights of all (face, centre inside) in the order of faces.
+
+    The cells of the faces' boxes, one face after another, are numbered and looked at in blocks.
+    """
     low = np.ceil(pixels[faces].min(axis=1) - _EDGE).astype(np.int64)
     high = np.floor(pixels[faces].max(axis=1) + _EDGE).astype(np.int64)
     wide, tall = np.maximum(high - low + 1, 0).T
     cells = wide * tall
     ends = np.cumsum(cells)
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3)))]
-    start = 0
-    while start < len(faces):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + _CELLS, side="right")))
-        rows = np.repeat(np.arange(start, stop), cells[start:stop])
-        place = np.arange(len(rows)) - np.repeat(ends[start:stop] - cells[start:stop] - before,
-                                                 cells[start:stop])  # fmt: skip
-        down, across = np.divmod(place, np.maximum(wide[rows], 1))
+    for start in range(0, int(cells.sum()), _CELLS):
+        stop = min(start + _CELLS, int(ends[-1]))
+        first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+        some = np.arange(first, last + 1)
+        begins = ends[some] - cells[some]
+        parts = np.minimum(ends[some], stop) - np.maximum(begins, start)
+        rows = np.repeat(some, parts)
+        place = np.arange(start, stop) - np.repeat(begins, parts)
+        down, across = np.divmod(place, wide[rows])
         centre = low[rows] + np.stack([across, down], axis=1)
         weights = _weights(pixels[faces[rows]], centre)
         inside = (weights >= -_EDGE).all(axis=1)
@@ -94,7 +98,6 @@ def _covered(pixels, faces, size):
                 weights / weights.sum(axis=1, keepdims=True),
             )
         )
-        start = stop
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 

@@ -20,6 +20,9 @@ BLOCK_ENTRIES = 1 << 24
 # cells a side at which poses are compared: HNSR's coarsest level
 POSE_CELLS = 4
 
+# of every target cell: row of the matched source cell, cosine, gap
+_Found = tuple[Int[np.ndarray, " t"], Float[np.ndarray, " t"], Float[np.ndarray, " t"]]
+
 
 @dataclass(frozen=True)
 class _Side:
@@ -67,8 +70,8 @@ def match_pooled(
     target_cells: Int[np.ndarray, "t 3"],
     radius: float = 1.0,
     mutual: bool = False,
-) -> tuple[CellMatches, ...]:
-    """Match every occupied target cell to an occupied source cell, coarse to fine (HNSR steps 6-8).
+) -> tuple[tuple[CellMatches, ...], tuple[CellMatches, ...]]:
+    """Match occupied cells of two shapes, coarse to fine, in both directions (HNSR steps 6-8).
 
     At the coarsest level every source cell is a candidate. Below it a cell's candidates are the
     children of the source cells that its parent, and the parent's occupied neighbours within
@@ -82,10 +85,11 @@ def match_pooled(
         target_cells: occupied target cells of the finest grid, any order.
         radius: Euclidean, in cells of the parent's level: 0 = the parent alone, 1 = its face
             neighbours too (published), sqrt(2) = its edge neighbours too.
-        mutual: also search from source to target and mark the matches that agree.
+        mutual: mark the matches on which both directions agree.
 
     Returns:
-        One record per level, coarse to fine.
+        One record per level, coarse to fine: from target to source, and from source to target, in
+        whose records the roles of the two are exchanged.
 
     Raises:
         ItemError: no occupied cell.
@@ -97,12 +101,25 @@ def match_pooled(
     target = _sides(target_grids, target_cells, "target_cells")
     resolutions = [grid.shape[-1] for grid in source_grids]
     forward = _search(source, target, resolutions, radius)
-    backward = _search(target, source, resolutions, radius) if mutual else [None] * len(forward)
+    backward = _search(target, source, resolutions, radius)
+    return (
+        _records(source, target, resolutions, forward, backward if mutual else None),
+        _records(target, source, resolutions, backward, forward if mutual else None),
+    )
+
+
+def _records(
+    source: list[_Side],
+    target: list[_Side],
+    resolutions: list[int],
+    found: list[_Found],
+    back: list[_Found] | None,
+) -> tuple[CellMatches, ...]:
+    """Return the matches of all levels as cells; `back` is the other direction, to mark agreement."""
     records = []
     for level, resolution in enumerate(resolutions):
-        match, cosine, gap = forward[level]
-        back = backward[level]
-        agrees = None if back is None else back[0][match] == np.arange(len(match))
+        match, cosine, gap = found[level]
+        agrees = None if back is None else back[level][0][match] == np.arange(len(match))
         target_of_level = decode(target[level].codes, resolution)
         source_of_level = decode(source[level].codes[match], resolution)
         records.append(
@@ -133,9 +150,9 @@ def _sides(grids: tuple[np.ndarray, ...], cells: np.ndarray, what: str) -> list[
 
 def _search(
     source: list[_Side], target: list[_Side], resolutions: list[int], radius: float
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return (row of the matched source cell, cosine, gap) per level, coarse to fine."""
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+) -> list[_Found]:
+    """Return the match of every target cell per level, coarse to fine."""
+    found: list[_Found] = []
     for level in range(len(resolutions)):
         near = parent_match = None
         if level:
@@ -147,7 +164,7 @@ def _search(
 
 def _search_level(
     source: _Side, target: _Side, near: "_Neighbourhood | None", parent_match: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> _Found:
     """Return match, cosine and gap of one level, in blocks of target cells."""
     count = len(target.codes)
     match = np.empty(count, np.int64)
@@ -226,12 +243,10 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     target_cells = occupied_cells(target.voxels[theirs], resolution, factor)
     source_pools = pool_levels(source_grids[ours].astype(np.float32, copy=False), options.levels)
     target_pools = pool_levels(target_grids[theirs].astype(np.float32, copy=False), options.levels)
-    there = match_pooled(
+    levels = match_pooled(
         source_pools, target_pools, source_cells, target_cells, options.radius, options.mutual
-    )[-1]
-    back = match_pooled(
-        target_pools, source_pools, target_cells, source_cells, options.radius, options.mutual
-    )[-1]
+    )
+    there, back = (records[-1] for records in levels)
     here = source.turned_sites(ours), source.voxels[ours]
     away = target.turned_sites(theirs), target.voxels[theirs]
     forward = lift_sites(there, away, here, resolution)

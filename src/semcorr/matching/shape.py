@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from semcorr.errors import ItemError
 from semcorr.matching.rotations import turns
@@ -24,6 +24,8 @@ class Shape:
         turned_from_world: (k, 4, 4) float64, where a world point lies in the frame in which pose k
             was voxelised. None = rotation by k * 360 / yaws degrees about +Z and nothing else.
         name: for messages.
+        on_surface: (n,) bool, False for vertices that no face uses, which may lie anywhere; None = all
+            sites lie on the surface.
     """
 
     sites: Float[np.ndarray, "n 3"]
@@ -34,6 +36,7 @@ class Shape:
     voxel_resolution: int | None = None
     turned_from_world: Float[np.ndarray, "k 4 4"] | None = None
     name: str = "shape"
+    on_surface: Bool[np.ndarray, " n"] | None = None
 
     def __post_init__(self):
         sites = np.ascontiguousarray(self.sites, dtype=np.float64)
@@ -46,10 +49,20 @@ class Shape:
                 f"{self.name}: num_vertices: expected 0..{len(sites)}, got {self.num_vertices}"
             )
         object.__setattr__(self, "sites", sites)
+        if self.on_surface is not None:
+            self._check_on_surface()
         if self.site_features is not None:
             self._check_site_features()
         if self.grids is not None or self.voxels is not None:
             self._check_grids()
+
+    def _check_on_surface(self):
+        if self.on_surface.shape != (len(self.sites),):
+            raise ValueError(
+                f"{self.name}: on_surface: expected ({len(self.sites)},), got {self.on_surface.shape}"
+            )
+        if not self.on_surface.any():
+            raise ItemError(f"{self.name}: no site lies on the surface")
 
     def _check_site_features(self):
         features = np.ascontiguousarray(self.site_features, dtype=np.float32)
@@ -96,6 +109,13 @@ class Shape:
         """Rows of the samples among the sites; all rows where there are no samples."""
         first = self.num_vertices if self.num_vertices < len(self.sites) else 0
         return np.arange(first, len(self.sites))
+
+    @property
+    def surface_sites(self) -> Float[np.ndarray, "m 3"]:
+        """The sites that a box is taken over: all but vertices that no face uses."""
+        if self.on_surface is None or self.on_surface.all():
+            return self.sites
+        return self.sites[self.on_surface]
 
     def turned_sites(self, pose: int) -> Float[np.ndarray, "n 3"]:
         """Return all sites in the frame in which pose `pose` was voxelised."""

@@ -28,10 +28,17 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
     Returns:
         Both directions; confidence falls with distance as a Gaussian.
     """
-    sites, placed, place, info = source.sites, target.sites, turn_into_box, {}
+    sites, placed, info = source.sites, target.sites, {}
+    boxed = target.surface_sites
+
+    def place(points, rotation):
+        if boxed is None:
+            return turn_about_centre(points, rotation)
+        return turn_into_box(points, rotation, boxed)
+
     if options.normalise == "samples":
         sites, placed = concentric_sites(source, target)
-        place = turn_about_centre
+        boxed = None
     if options.align == "yaw":
         candidates = [place(placed, turn) for turn in turns(options.yaws)]
         distances = chamfer_distances(
@@ -41,7 +48,6 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
         placed = candidates[yaw]
         info = {"yaw": yaw, "yaws": len(candidates), "yaw_chamfer": float(distances[yaw])}
     if options.align == "rotation":
-        boxed = None if options.normalise == "samples" else placed
         rotations, chamfers = search_positions(
             sites[source.sample_rows], placed[target.sample_rows], options.rotations, boxed
         )

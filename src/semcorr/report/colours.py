@@ -74,7 +74,8 @@ def rainbow_colours(
     points: Float[np.ndarray, "n 3"], box: Float[np.ndarray, "2 3"] | None = None
 ) -> UInt8[np.ndarray, "n 3"]:
     """The published rainbow over positions (`spatial_rainbow`); arguments as `position_colours`."""
-    return np.rint(255.0 * spatial_rainbow(points, box)).astype(np.uint8)
+    # clipped, or bytes of points outside of the box would begin again at 0
+    return np.rint(255.0 * np.clip(spatial_rainbow(points, box), 0.0, 1.0)).astype(np.uint8)
 
 
 def carried_colours(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from semcorr.geometry.frames import used_box
 from semcorr.geometry.mesh import Mesh
 from semcorr.report.colours import (
     NO_MATCH,
@@ -141,7 +142,7 @@ def correspondence_sheet(
     """
     if not targets:
         return nothing_to_show(text, NO_MAP)
-    boxes = [np.stack([s.mesh.vertices.min(axis=0), s.mesh.vertices.max(axis=0)]) for s in sources]
+    boxes = [used_box(s.mesh.vertices, s.mesh.faces) for s in sources]
     header = []
     for source, box in zip(sources, boxes, strict=True):
         look = look_at(source.mesh, size)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from semcorr.geometry.frames import used_box
 from semcorr.report.page_modes import colour_modes
 from semcorr.report.page_types import EmbeddedArrays, Keypoints, PageMeta, PageShape
 
@@ -109,22 +110,23 @@ def _check(source, target, target_to_source, confidence):
         raise ValueError(f"target_to_source: expected -1..{len(source.vertices) - 1}")
 
 
-def _unit_frame(vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Move `points` so that the box of `vertices` is centred and its longest side is 1."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
+def _unit_frame(box: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Move `points` so that the box is centred and its longest side is 1."""
+    low, high = box
     size = (high - low).max() or 1.0
     return (points - (low + high) / 2.0) / size
 
 
 def _shape(shape: PageShape, hues: dict[str, str], arrays: EmbeddedArrays) -> dict:
     vertices = np.asarray(shape.vertices, dtype=np.float64)
+    box = used_box(vertices, shape.faces)
     record = {
-        "positions": arrays.add(_unit_frame(vertices, vertices), "f4"),
+        "positions": arrays.add(_unit_frame(box, vertices), "f4"),
         "faces": arrays.add(shape.faces, "u4"),
         "keypoints": None,
     }
     if shape.keypoints is not None:
-        points = _unit_frame(vertices, np.asarray(shape.keypoints.points, dtype=np.float64))
+        points = _unit_frame(box, np.asarray(shape.keypoints.points, dtype=np.float64))
         kept = np.flatnonzero(np.isfinite(points).all(axis=1))
         names = [shape.keypoints.names[i] for i in kept]
         record["keypoints"] = {

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from semcorr.geometry.frames import used_box
 from semcorr.report import colours as paint
 from semcorr.report.page_types import EmbeddedArrays, PageMeta, PageShape
 
@@ -38,7 +39,7 @@ def _swatch(colour, name: str) -> dict[str, str]:
 
 def _correspondence_mode(source, target, target_to_source, arrays) -> dict:
     vertices = np.asarray(source.vertices, dtype=np.float64)
-    own = paint.position_colours(vertices)
+    own = paint.position_colours(vertices, used_box(vertices, source.faces))
     carried = paint.carried_colours(own, target_to_source)
     legend = {"bars": _axis_bars(), "note": "Points that correspond have the same colour."}
     if (target_to_source < 0).any():

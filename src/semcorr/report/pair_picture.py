@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from semcorr.geometry.frames import used_box
 from semcorr.geometry.mesh import Mesh
 from semcorr.report.canvas import SOFT, Canvas
 from semcorr.report.colours import (
@@ -48,7 +49,7 @@ def pair_picture(
         confidence: (t,) larger is better, NaN = unknown.
         size: side of each picture in pixels.
     """
-    own = position_colours(source.vertices)
+    own = position_colours(source.vertices, used_box(source.vertices, source.faces))
     low, high = confidence_range(confidence[target_to_source >= 0])
     known = np.where(target_to_source >= 0, confidence, np.nan)
     columns = [

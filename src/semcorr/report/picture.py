@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from semcorr.cameras import Cameras, explicit
+from semcorr.geometry.frames import used_box, used_vertices
 from semcorr.geometry.mesh import Mesh
 from semcorr.rendering.interface import RenderOptions
 from semcorr.rendering.normals import face_normals
@@ -76,10 +77,10 @@ def look_at(
         grid: grid x grid samples a pixel.
         crease_deg: edges sharper than this stay hard.
     """
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    low, high = used_box(mesh.vertices, mesh.faces)
     scale = float((high - low).max()) or 1.0
     unit = Mesh((mesh.vertices - (low + high) / 2.0) / scale, mesh.faces)
-    cameras = _fitting_camera(unit.vertices, view, size * grid)
+    cameras = _fitting_camera(used_vertices(unit), view, size * grid)
     options = RenderOptions(crease_deg=crease_deg)
     views = render(unit, cameras, options, colours=False)
     row, column = np.nonzero(views.mask[0])

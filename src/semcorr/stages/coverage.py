@@ -11,6 +11,9 @@ from semcorr.store.manifest import Row, read_manifest
 
 log = logging.getLogger(__name__)
 
+# Of a count, against rounding; far below one thing of any set
+_ROUNDING = 1e-6
+
 
 def main(job: StageJob) -> None:
     """Check the manifests of a target, all chunks of one variant and data set together."""
@@ -50,11 +53,12 @@ def check_coverage(
         where: pose or folder, for the message.
         what: things and what is true of those that are there, for the message.
     """
-    share = 1 - len(lost) / max(count, 1)
-    if share < min_coverage:
+    there = count - len(lost)
+    # a share of a count is rarely exact: 0.2 of 10 must not become 2.0000000000000004
+    if there < min_coverage * count - _ROUNDING:
         reasons = "".join(f"\n  {n} x {reason}" for reason, n in Counter(lost).most_common(3))
         raise UserError(
-            f"{where}: only {share:.0%} of {count} {what} (min_coverage: {min_coverage:.0%});"
+            f"{where}: only {there / count:.0%} of {count} {what} (min_coverage: {min_coverage:.0%});"
             f" most frequent reasons:{reasons}\n"
             "Mend the items and run `snakemake -c all retry_failed`, or lower min_coverage."
         )

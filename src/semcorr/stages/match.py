@@ -115,6 +115,7 @@ class ShapeLoader:
             rest["voxels"] = tuple(split_yaws(voxels))[: self._poses]
             rest["turned_from_world"] = voxels["turned_from_world"][: self._poses]
             rest["voxel_resolution"] = _resolution(self._voxels)
+        rest["on_surface"] = sites.on_surface
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 
 

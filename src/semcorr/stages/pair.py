@@ -94,10 +94,11 @@ def load(path: Path, up: str, front: str, seed: int) -> LoadedMesh:
     try:
         file = read_mesh(path, max_vertices=MAX_VERTICES)
         mesh, world_from_file = normalise(file, up, front)
+        arrays = to_arrays(mesh, np.linalg.inv(world_from_file), seed, path.name)
     except ItemError as error:
         reason = error.reason if path.name in error.reason else f"{path.name}: {error.reason}"
         raise ItemError(reason, error.status) from None
-    return LoadedMesh(file, to_arrays(mesh, np.linalg.inv(world_from_file), seed, path.name))
+    return LoadedMesh(file, arrays)
 
 
 def _load_pair(request: PairRequest, seed: int) -> LoadedPair:

@@ -27,7 +27,7 @@ def _grid(features: np.ndarray) -> np.ndarray:
 def _match(source, target, cells: tuple[np.ndarray, np.ndarray], levels: int, radius: float):
     """All levels of the search, as the matcher makes them."""
     pools = pool_levels(source, levels), pool_levels(target, levels)
-    return pools, match_pooled(*pools, *cells, radius)
+    return pools, match_pooled(*pools, *cells, radius)[0]
 
 
 def case_hierarchical_match(case_dir: Path) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """The body of a PLY file. Counts of the header are checked against the bytes first."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def read_body(data: bytes, header: Header) -> dict[str, Table]:
         if header.ascii:
             tables[element.name], at = _ascii_table(words, at, element)
         else:
-            tables[element.name], at = _binary_table(data, at, element)
+            tables[element.name], at = _binary_table(data, at, element, header.order)
     return tables
 
 
@@ -57,7 +58,7 @@ def _check(element: Element, there: int, ascii_: bool) -> None:
         )
 
 
-def _binary_table(data: bytes, at: int, element: Element) -> tuple[Table, int]:
+def _binary_table(data: bytes, at: int, element: Element, order: str) -> tuple[Table, int]:
     if not element.properties or not element.count:
         return {p.name: _empty(p) for p in element.properties}, at
     _check(element, len(data) - at, False)
@@ -72,7 +73,7 @@ def _binary_table(data: bytes, at: int, element: Element) -> tuple[Table, int]:
                 return _columns(rows, element, sizes), at + record.itemsize * element.count
     if not lists:
         raise Truncated(f"is truncated inside of {element.name!r}")
-    return _binary_rows(data, at, element)
+    return _binary_rows(data, at, element, "big" if order == ">" else "little")
 
 
 def _empty(prop: Property) -> np.ndarray | Ragged:
@@ -114,18 +115,19 @@ def _columns(rows: np.ndarray, element: Element, sizes: dict[int, int]) -> Table
     return table
 
 
-def _binary_rows(data: bytes, at: int, element: Element) -> tuple[Table, int]:
+def _binary_rows(
+    data: bytes, at: int, element: Element, order: Literal["little", "big"]
+) -> tuple[Table, int]:
     """Read rows of different lengths one by one."""
     sizes = {p.name: np.zeros(element.count, np.int64) for p in element.properties}
     parts: dict[str, list[bytes]] = {p.name: [] for p in element.properties}
     layout = [
         (p.name, p.value_type.itemsize, p.length_type and p.length_type.itemsize,
-         "little" if p.value_type.newbyteorder("<") == p.value_type else "big",
          p.length_type is not None and p.length_type.kind == "i")
         for p in element.properties
     ]  # fmt: skip
     for row in range(element.count):
-        for name, width, length_width, order, signed in layout:
+        for name, width, length_width, signed in layout:
             size = 1
             if length_width:
                 size = int.from_bytes(data[at : at + length_width], order, signed=signed)

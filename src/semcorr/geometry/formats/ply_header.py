@@ -35,12 +35,17 @@ class Element:
 
 @dataclass(frozen=True)
 class Header:
-    """`ascii` or the byte order of the types, the elements in file order, pictures, body offset."""
+    """Byte order ("<", ">", "" = ascii), the elements in file order, pictures, body offset."""
 
-    ascii: bool
+    order: str
     elements: tuple[Element, ...]
     pictures: tuple[str, ...]
     body: int
+
+    @property
+    def ascii(self) -> bool:
+        """Whether the body is text."""
+        return self.order == ""
 
 
 def read_header(data: bytes) -> Header:
@@ -80,7 +85,7 @@ def read_header(data: bytes) -> Header:
         raise ValueError("its header names no format")
     if any(element.count < 0 for element in elements):
         raise ValueError("its header has a negative count")
-    return Header(order == "", tuple(elements), tuple(pictures), body)
+    return Header(order, tuple(elements), tuple(pictures), body)
 
 
 def _property(words: list[str], order: str | None) -> Property:

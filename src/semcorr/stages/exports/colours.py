@@ -67,12 +67,14 @@ class Colourings:
 
     def positions(self, source: str, target: str, arrays: Arrays) -> Iterator[Shown]:
         """Vivid colours of positions in the source."""
-        own = position_colours(self._pairs.sites(source).positions)
+        sites = self._pairs.sites(source)
+        own = position_colours(sites.positions, sites.box)
         yield from _carried("positions", source, target, own, arrays["target_to_source"])
 
     def rainbow(self, source: str, target: str, arrays: Arrays) -> Iterator[Shown]:
         """The published rainbow over the source."""
-        own = rainbow_colours(self._pairs.sites(source).positions)
+        sites = self._pairs.sites(source)
+        own = rainbow_colours(sites.positions, sites.box)
         yield from _carried("rainbow", source, target, own, arrays["target_to_source"])
 
     def parts(self, source: str, target: str, arrays: Arrays) -> Iterator[Shown]:

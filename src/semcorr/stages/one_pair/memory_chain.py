@@ -97,6 +97,7 @@ class MemoryChain:
                 rest = {SITES: values.astype("float32")}
             else:
                 rest = self._grid(method, item_id, values)
+        rest["on_surface"] = sites.on_surface
         return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
 
     def _grid(self, method: Variant, item_id: str, grids: np.ndarray) -> dict:

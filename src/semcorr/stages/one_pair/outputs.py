@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from semcorr.geometry.frames import used_box
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import sites_of
 from semcorr.matching.result import SiteMatch
@@ -84,7 +85,8 @@ def _write_npy(path: Path, array: np.ndarray) -> None:
 
 
 def _write_meshes(result: PairResult, vertex_map: Int[np.ndarray, " t"], folder: Path) -> None:
-    own = position_colours(result.worlds["source"].vertices)
+    source = result.worlds["source"]
+    own = position_colours(source.vertices, used_box(source.vertices, source.faces))
     colours = {"source": own, "target": carried_colours(own, vertex_map)}
     for side, file in result.files.items():
         for suffix in ("ply", "glb"):

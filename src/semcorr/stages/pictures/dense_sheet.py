@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from semcorr.errors import ItemError
+from semcorr.geometry.frames import used_box
 from semcorr.report.colours import FAR, NO_MATCH, distance_colours, position_colours
 from semcorr.report.contact_sheet import NO_MAP
 from semcorr.report.picture import Look, look_at, paint_points, paint_vertices
@@ -43,8 +44,7 @@ def dense_sheet(pose: Sheet, size: int) -> UInt8[np.ndarray, "h w 3"]:
 
 def _box(pairs: PosePairs, source: str) -> Float[np.ndarray, "2 3"]:
     sites = pairs.sites(source)
-    vertices = sites.positions[: sites.num_vertices]
-    return np.stack([vertices.min(axis=0), vertices.max(axis=0)])
+    return used_box(sites.positions, sites.faces)
 
 
 def _coloured(pairs: PosePairs, source: str, size: int) -> UInt8[np.ndarray, "s s 4"]:
