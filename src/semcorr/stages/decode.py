@@ -10,7 +10,7 @@ from torch import nn
 from semcorr.errors import ItemError, UserError
 from semcorr.evaluation.bootstrap import mean_or_none, rounded
 from semcorr.geometry.voxels import occupancy, split_yaws
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
 from semcorr.stages.matched.pose_pairs import by_id, find_item
 from semcorr.stages.pictures.voxel_pictures import decoded_cells, drawing, open_decoder

@@ -14,7 +14,7 @@ from semcorr.features.conditions import condition_tokens, prepare_picture, token
 from semcorr.features.image_networks import open_backbone
 from semcorr.features.networks import open_network
 from semcorr.networks.trellis.flow import Guidance, sample, schedule
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
 from semcorr.seeds import seed_of
 from semcorr.stages.matched.pose_pairs import by_id, find_item
