@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import nn
+from tqdm import tqdm
 
 from semcorr.errors import ItemError, UserError
 from semcorr.evaluation.bootstrap import mean_or_none, rounded
@@ -28,7 +29,8 @@ def main(job: StageJob) -> None:
     resolution = voxels[0].attributes["cfg"]["resolution"]
     latent_of, voxels_of = by_id(latents), by_id(voxels)
     rows, records = [], []
-    for item_id in job.cfg["items"]:
+    name = job.wildcards["decoding"]
+    for item_id in tqdm(job.cfg["items"], desc=name, unit="item", mininterval=2):
         try:
             grid = find_item(latent_of, item_id)["latents"][0]
             cells = split_yaws(find_item(voxels_of, item_id))[0]
