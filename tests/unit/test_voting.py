@@ -113,8 +113,7 @@ def chain_of_three(work, **keys):
 
 
 def test_loops_over_pairs_and_targets_show_where_they_are(work, capsys):
-    chain_of_three(work, targets=["d"]).maps()
-    pairs = opened(chain_of_three(work, targets=["d"]), "spatial")
+    pairs = opened(chain_of_three(work, targets=["d"]).maps(), "spatial")
     capsys.readouterr()
     assert len(list(pairs.pairs())) == 3
     assert "3/3 [" in (shown := capsys.readouterr().err) and "pair/s]" in shown
