@@ -13,8 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 PACKAGE = "semcorr"
-# What these change shows in `cfg` or in pictures, never in the arrays of a store
-LEFT_OUT = ("semcorr.config", "semcorr.report", "semcorr.fingerprint")
+# What these change shows in `cfg`, never in what is computed from one
+LEFT_OUT = ("semcorr.config", "semcorr.fingerprint")
+# Shows in pictures alone, except for stages whose results are coloured meshes
+PICTURES = "semcorr.report"
+MESH_STAGES = frozenset({"semcorr.stages.export"})
 
 
 def fingerprint(*modules: str) -> str:
@@ -33,11 +36,12 @@ def fingerprint(*modules: str) -> str:
 
 
 def _closure(modules: tuple[str, ...]) -> set[str]:
+    left_out = LEFT_OUT if MESH_STAGES.intersection(modules) else (*LEFT_OUT, PICTURES)
     seen: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in seen or name.startswith(LEFT_OUT):
+        if name in seen or name.startswith(left_out):
             continue
         if _source(name) is None:
             raise ModuleNotFoundError(f"no source of {name!r} under {ROOT}")

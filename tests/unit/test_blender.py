@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -214,11 +215,68 @@ def test_a_crash_and_a_hang_cost_one_shape_each(monkeypatch):
         monkeypatch.setenv(FAULT, "hang:bad")
         session.worker_options = replace(session.worker_options, timeout_s=2.0)
         start = time.monotonic()
-        with pytest.raises(ItemError, match="bad: Blender finished no view for 2 s"):
+        with pytest.raises(
+            ItemError, match="bad: Blender finished no view for 2 s and was stopped, twice"
+        ):
             session.render(axes_shape(), cameras, name="bad")
         assert time.monotonic() - start < 60
         session.worker_options = replace(session.worker_options, timeout_s=60.0)
         np.testing.assert_array_equal(good, session.render(axes_shape(), cameras, name="next").rgba)
+
+
+STUB = """#!{python}
+import json, pathlib, sys, time
+import numpy as np
+from PIL import Image
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+tries = pathlib.Path({tries!r})
+say(event="ready", version="stub")
+for line in sys.stdin:
+    item = json.loads(line)
+    tries.write_text(tries.read_text() + item["name"] + chr(10))
+    if tries.read_text().split().count(item["name"]) <= {hangs}:
+        time.sleep(600)
+    picture = np.full((item["height"], item["width"], 4), 255, np.uint8)
+    Image.fromarray(picture).save(pathlib.Path(item["out"]) / "000.png")
+    say(event="done")
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path):
+    """Function (number of tries that hang) -> (worker, file with a line per try)."""
+
+    def make(hangs):
+        tries = tmp_path / "tries"
+        tries.write_text("")
+        stub = tmp_path / "python"
+        stub.write_text(STUB.format(python=sys.executable, tries=str(tries), hangs=hangs))
+        stub.chmod(stub.stat().st_mode | stat.S_IXUSR)
+        # long enough for the second try on a machine with much to do
+        return WorkerOptions(executable=str(stub), timeout_s=6.0), tries
+
+    return make
+
+
+def test_a_shape_that_hangs_once_is_rendered_by_a_new_worker(hanging):
+    worker, tries = hanging(1)
+    with BlenderSession(FLAT, worker) as session:
+        views = session.render(axes_shape(), hammersley(1, resolution=16), name="slow")
+        assert session._started == 2
+    assert (views.rgba == 255).all()
+    assert tries.read_text().split() == ["slow", "slow"]
+
+
+def test_a_shape_that_hangs_twice_fails_and_is_not_tried_for_ever(hanging):
+    worker, tries = hanging(2)
+    worker = replace(worker, timeout_s=1.0)
+    with BlenderSession(FLAT, worker) as session:
+        with pytest.raises(ItemError, match="slow: Blender finished no view for 1 s .*, twice"):
+            session.render(axes_shape(), hammersley(1, resolution=16), name="slow")
+    assert tries.read_text().split() == ["slow", "slow"]
 
 
 def test_a_killed_worker_is_not_the_shapes_fault(monkeypatch):

@@ -144,13 +144,20 @@ def test_what_goes_wrong_is_told_apart(blenderproc, text, error, message):
 
 def test_a_shape_that_takes_too_long_is_a_failed_item_and_leaves_no_process(blenderproc, tmp_path):
     blenderproc(f"sleep 600 & echo $! > {tmp_path}/child; wait")
-    with pytest.raises(ItemError, match="took more than 3 s"):
+    with pytest.raises(ItemError, match="took more than 3 s, twice"):
         render_with(start_timeout_s=2, timeout_s=1)
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 120  # a killed process ends when it is next given the processor
     while _runs(child):
         assert time.monotonic() < deadline, f"{child} lives on"
         time.sleep(0.1)
+
+
+def test_a_shape_that_takes_too_long_once_is_tried_again(blenderproc, tmp_path):
+    first = f"[ -e {tmp_path}/tried ] || {{ touch {tmp_path}/tried; exec sleep 600; }}"
+    blenderproc(f"{first}\n{READY}; echo oh >&2; exit 5")
+    with pytest.raises(ItemError, match="axes: BlenderProc ended with code 5: oh"):
+        render_with(start_timeout_s=4, timeout_s=1)
 
 
 def _runs(pid):

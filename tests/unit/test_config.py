@@ -8,6 +8,8 @@ import yaml
 from semcorr.assets.table import asset_keys
 from semcorr.config import document
 from semcorr.config.load import dump, entry_of, rule_cfg, validate
+from semcorr.config.root import Config
+from semcorr.config.sections import kinds_by_section
 from semcorr.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +152,19 @@ def test_cfg_turns_back_into_the_options_of_its_kind():
 
 def test_target_keys_of_the_command_line_are_left_out():
     assert validate(SMALL | {"source": "a.glb", "target": 7}, KEYS) == validate(SMALL, KEYS)
+
+
+def test_every_section_and_kind_has_a_heading_and_no_section_is_a_global_key():
+    plain = set(Config.__base__.model_fields)
+    text = document.reference()
+    head, *sections = text.split("\n## `")
+    assert {part.split("`")[0] for part in sections} == set(Config.model_fields) - plain
+    keys = [line.split("`")[1] for line in head.splitlines() if line.startswith("| `")]
+    assert set(keys) == plain
+    for section, kinds in kinds_by_section().items():
+        part = next(part for part in sections if part.startswith(f"{section}`"))
+        for kind in kinds:
+            assert f": {kind}`\n" in part, f"{section}: {kind}"
 
 
 def test_generated_schema_and_reference_are_up_to_date():

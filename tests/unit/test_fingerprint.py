@@ -64,6 +64,18 @@ def test_configuration_is_left_out(package):
     assert value() == before
 
 
+def test_what_draws_counts_only_where_it_writes_results(package, monkeypatch):
+    edit(package / "stage.py", "from semcorr.low", "from semcorr.report import b\nfrom semcorr.low")
+    (package / "report.py").write_text("from semcorr.other import x as b\n")
+    before = value()
+    edit(package / "report.py", "import x", "import x  as b, x")
+    assert value() == before
+    monkeypatch.setattr(module, "MESH_STAGES", frozenset({"semcorr.stage"}))
+    middle = value()
+    edit(package / "other.py", "x = 1", "x = 2")
+    assert len({before, middle, value()}) == 3
+
+
 def test_imports_inside_functions_count(package):
     edit(
         package / "stage.py", "    return f()", "    from semcorr import other\n    return other.x"
@@ -103,6 +115,17 @@ def test_a_registry_entry_is_code_of_those_that_name_it_alone(unpinned):
         assert not any(name.startswith("semcorr.networks.zoo.") for name in names)
     named = unpinned(("semcorr.networks.zoo.tiny_vit",))
     assert named == {"semcorr.networks.zoo.tiny_vit", "semcorr.networks.backbone_spec"}
+
+
+def test_coloured_meshes_rest_on_their_writers_and_pictures_on_what_is_shown(unpinned):
+    names = unpinned(("semcorr.stages.export",))
+    writers = {
+        f"semcorr.report.{name}" for name in ("exports", "glb", "textured", "png", "colours")
+    }
+    assert writers == {name for name in names if name.startswith("semcorr.report.")}
+    assert "semcorr.rendering.raycast" not in names, "no picture is drawn"
+    names = unpinned(("semcorr.stages.sheets",))
+    assert not any(name.startswith("semcorr.report") for name in names)
 
 
 def test_latents_rest_on_no_image_network(unpinned):

@@ -1,9 +1,12 @@
 """What is in a job's log file and what at the terminal, from processes of their own."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from semcorr.stages.running.threads import VARIABLES
 
 HEAD = """
 import ctypes, logging, os, subprocess, sys, warnings
@@ -35,6 +38,40 @@ def run(tmp_path, body, log="logs/job.log"):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     path = tmp_path / "logs/job.log"
     return done.returncode, done.stdout, done.stderr, path.read_text() if path.is_file() else None
+
+
+ALONE = """
+import os
+import numpy as np
+from semcorr.stages.running.job import run_alone
+
+def main(job):
+    np.ones((300, 300)) @ np.ones((300, 300))
+    threads = len(os.listdir("/proc/self/task"))
+    print(threads, job.runtime.threads, os.environ["OMP_NUM_THREADS"], os.environ.get("OPENBLAS_NUM_THREADS"))
+
+if __name__ == "__main__":
+    run_alone(main, "Counts threads.")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "shown"),
+    [
+        ([], {}, "1 1 1 1"),
+        (["--threads", "3"], {}, " 3 3 3"),
+        ([], {"OMP_NUM_THREADS": "2"}, " 1 2 None"),
+    ],
+    ids=["as_in_the_workflow", "more", "said_outside"],
+)
+def test_a_stage_alone_has_the_threads_that_it_is_told(tmp_path, arguments, variables, shown):
+    (tmp_path / "alone.py").write_text(ALONE)
+    (tmp_path / "job.json").write_text('{"inputs": {}, "outputs": {}}')
+    environment = {k: v for k, v in os.environ.items() if k not in VARIABLES} | variables
+    command = [sys.executable, "alone.py", "job.json", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip("\n").endswith(shown)
 
 
 def test_everything_that_is_printed_is_in_both(tmp_path):

@@ -55,9 +55,9 @@ def test_feature_agreement_by_hand():
 
 def test_choose_weighs_both():
     chamfer, agreement = np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.15, 0.9])
-    assert choose(chamfer, agreement, 0.0).yaw == 2
-    assert choose(chamfer, agreement, 10.0).yaw == 0
-    assert choose(np.ones(3), np.ones(3), 1.0).yaw == 0
+    assert choose(chamfer, agreement, 0.0).best == 2
+    assert choose(chamfer, agreement, 10.0).best == 0
+    assert choose(np.ones(3), np.ones(3), 1.0).best == 0
     np.testing.assert_array_equal(standardised(np.ones(4)), np.zeros(4))
 
 
@@ -71,11 +71,11 @@ def test_the_yaw_that_undoes_the_turn_is_chosen(turn):
     points = body()
     source, target = of_yaws(points, "source"), of_yaws(points @ turns(YAWS)[turn].T, "target")
     choice = choose_yaw(source, target, 1.0)
-    assert choice.yaw == -turn % YAWS
-    assert choice.chamfer[choice.yaw] == choice.chamfer.min()
+    assert choice.best == -turn % YAWS
+    assert choice.chamfer[choice.best] == choice.chamfer.min()
     options = SimpleNamespace(levels=1, radius=1.0, align="yaw", chamfer_weight=1.0, mutual=False)
     found = match(source, target, options, 0)
-    assert found.info["yaw"] == choice.yaw and found.info["yaws"] == YAWS
+    assert found.info["yaw"] == choice.best and found.info["yaws"] == YAWS
     moved = np.linalg.norm(source.sites[found.target_to_source] - points, axis=1)
     assert np.quantile(moved, 0.99) < 0.06
     options.align = "none"

@@ -98,6 +98,7 @@ def test_all_sources_and_what_is_left_out(write):
     assert "8 asked for, 1 of other formats, 1 of unknown form, 1 not in Objaverse 1.0" in text
     assert "1 MIT License" in text
     assert "1 unknown" in text
+    assert "github: 100%" in text and "| 4/4 [" in text and "row/s]" in text
 
 
 def test_a_choice(write, tmp_path):

@@ -25,8 +25,8 @@ from semcorr.report.picture import (
     paint_faces,
     paint_points,
     paint_vertices,
-    png_bytes,
 )
+from semcorr.report.png import png_bytes
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 

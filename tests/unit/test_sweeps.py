@@ -10,7 +10,7 @@ from PIL import Image
 
 from semcorr.assets.table import asset_keys
 from semcorr.config.expand import cells_of
-from semcorr.config.load import validate
+from semcorr.config.load import split_target_keys, validate
 from semcorr.errors import UserError
 from semcorr.report.heat_map import Panel, heat_maps
 from semcorr.stages.sweep import panels_of
@@ -19,10 +19,23 @@ ROOT = Path(__file__).parents[2]
 SWEEP = {"experiment": "chair", "method": "hnsr_tiny", "timesteps": [5, 7], "layers": [4, 2]}
 
 
-def configured(**changes):
+def written(**changes):
     raw = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    raw["sweeps"] = {"steps": SWEEP | changes}
-    return validate(raw, asset_keys(ROOT / "config/assets.csv"))
+    return raw | {"sweeps": {"steps": SWEEP | changes}}
+
+
+def configured(**changes):
+    return validate(written(**changes), asset_keys(ROOT / "config/assets.csv"))
+
+
+def test_a_file_of_keypoints_for_a_pair_leaves_out_what_may_name_the_section():
+    raw = written(experiment="corners")
+    raw["keypoints"] = {"corners": raw["coseg"]["chair"]}
+    keys = asset_keys(ROOT / "config/assets.csv")
+    assert "steps" in validate(raw, keys).sweeps
+    for_pair = raw | {"keypoints": "file.json", "source": "a.glb"}
+    assert split_target_keys(for_pair)[1] == {"keypoints": "file.json", "source": "a.glb"}
+    assert validate(for_pair, keys).keypoints == validate(for_pair, keys).sweeps == {}
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,28 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, stop_at, preci
     assert rows == again
 
 
+class WithUnused(Line):
+    """A classifier's head, say: parameters that no loss reads and AdamW keeps no state for."""
+
+    def __init__(self, stop_at=None):
+        super().__init__(stop_at)
+        # first, so that the places of the others differ
+        self.networks = {"unused": nn.Linear(2, 3)} | self.networks
+
+
+def test_a_training_with_parameters_without_gradient_resumes(tmp_path):
+    whole = WithUnused()
+    rows = Training(whole, schedule(), tmp_path / "whole").run()
+    with pytest.raises(KeyboardInterrupt):
+        Training(WithUnused(stop_at=7), schedule(checkpoint_seconds=0), tmp_path / "cut").run()
+    assert not any("step/unused" in key for key in read_checkpoint(tmp_path / "cut").tensors)
+    resumed = WithUnused()
+    assert Training(resumed, schedule(), tmp_path / "cut").run() == rows
+    for name in ("line", "unused"):
+        before, after = (objective.networks[name] for objective in (whole, resumed))
+        assert torch.equal(before.weight, after.weight) and torch.equal(before.bias, after.bias)
+
+
 def test_the_average_is_what_remains_and_it_fits(tmp_path):
     objective = Line()
     training = Training(objective, schedule(steps=300), tmp_path)

@@ -153,6 +153,7 @@ def test_a_vae_learns_and_loads_strictly(vae):
     assert {v.dtype for v in load_file(path).values()} == {torch.float16}
     assert 0 <= found.description["scores"]["iou"] <= 1
     assert found.description["licence"] == "CC0-1.0" and found.description["config"] == VAE
+    assert found.description["inputs"] == {}
     assert set(contents(vae)) == {
         "model.json", "weights.safetensors", "decoder.safetensors", "history.csv",
     }  # fmt: skip
@@ -186,10 +187,12 @@ def test_a_flow_with_pictures_uses_them(tmp_path, vae, encoder, shapes):
     assert not torch.equal(with_pictures, without)
 
 
-def test_an_image_encoder_trains_and_loads_strictly(encoder):
+def test_an_image_encoder_trains_and_loads_strictly(encoder, shapes):
     check_history(encoder)
     found = weight_files(encoder.outputs["manifest"])
     assert found.description["name"] == "DinoViT"
+    paths = {str(path) for name in shapes for path in shapes[name]}
+    assert set(found.description["inputs"]) == paths, "what `retry_failed` follows"
     backbone = load_backbone(found.description["args"]["backbone"], found.path)
     assert backbone.module(torch.zeros(1, 3, 56, 56)).prenorm.shape == (1, 5 + 49, 96)
     assert 0 <= found.description["scores"]["retrieval"] <= 1
@@ -223,6 +226,26 @@ def test_an_image_encoder_learns_pairs_by_heart(backbone, shapes, tmp_path):
         optimiser.step()
         values.append((float(loss.detach()), named["found"]))
     assert values[-1][0] < 0.7 * values[0][0] and values[-1][1] > values[0][1]
+
+
+def test_only_the_arrays_that_an_objective_names_are_read_of_views(shapes, tmp_path, monkeypatch):
+    read = []
+    original = train.ChunkReader.read
+
+    def noting(self, item_id, names=None):
+        arrays = original(self, item_id, names)
+        if "cam_from_world" in self.packed.read(0):
+            read.append(frozenset(arrays))
+        return arrays
+
+    monkeypatch.setattr(train.ChunkReader, "read", noting)
+    materials = train.materials_of(job_of(tmp_path, CONTRAST, shapes), tmp_path / "part")
+    train.import_module("semcorr.training.multiview_contrastive").objective(
+        train.entry_of("models", CONTRAST), materials
+    )
+    cameras = {"cam_from_world", "intrinsics"}
+    wanted = cameras | {"rgba", "depth", "face_id", "barycentric"}
+    assert set(read) == {frozenset(wanted), frozenset(cameras | {"rgba"})}
 
 
 # -- being killed ------------------------------------------------------------------------------
@@ -288,6 +311,26 @@ def test_wrong_inputs_are_refused(tmp_path, vae, encoder, shapes):
         with pytest.raises(UserError, match=message):
             train.main(job_of(tmp_path, cfg, inputs))
         assert not job_of(tmp_path, cfg).outputs["manifest"].exists()
+
+
+def test_a_picture_without_object_names_its_shape(tmp_path, vae, encoder, shapes):
+    renders = train.ChunkReader(shapes["renders"][0])
+
+    def views(item_id):
+        arrays = renders.read(item_id)
+        if item_id == "chair_2":
+            arrays["rgba"] = arrays["rgba"].copy()
+            arrays["rgba"][1] = 0
+        return arrays
+
+    manifest = tmp_path / "renders/0.json"
+    job = ChunkJob(manifest.with_suffix(".zarr"), manifest, tuple(renders.ids), {}, "", (), {})
+    write_chunk(job, lambda missing: simple(views))
+    inputs = {"vae": [vae.outputs["manifest"]], "image_encoder": [encoder.outputs["manifest"]]}
+    inputs |= {"meshes": shapes["meshes"], "renders": [manifest]}
+    cfg = FLOW | PICTURES | {"image_encoder": "encoder", "image_size": 56}
+    with pytest.raises(UserError, match="chair_2: view 1: picture shows no object.*`datasets`"):
+        train.main(job_of(tmp_path, cfg, inputs))
 
 
 def test_another_configuration_does_not_use_an_old_checkpoint(tmp_path):

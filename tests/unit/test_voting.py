@@ -112,6 +112,17 @@ def chain_of_three(work, **keys):
     return Chain(work, sources=("a", "b", "c"), **keys)
 
 
+def test_loops_over_pairs_and_targets_show_where_they_are(work, capsys):
+    pairs = opened(chain_of_three(work, targets=["d"]).maps(), "spatial")
+    capsys.readouterr()
+    assert len(list(pairs.pairs())) == 3
+    assert "3/3 [" in (shown := capsys.readouterr().err) and "pair/s]" in shown
+    assert len(list(pairs.by_target())) == 1
+    assert "1/1 [" in (shown := capsys.readouterr().err) and "target/s]" in shown
+    assert pairs.map_of("a", "d") is not None
+    assert capsys.readouterr().err == "", "a single look-up is no loop"
+
+
 @pytest.mark.parametrize("method", ["spatial", "random"])
 def test_a_single_voter_is_the_single_source(work, method):
     chain = chain_of_three(work)

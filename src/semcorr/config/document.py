@@ -9,14 +9,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
 
-from semcorr.config.base import section_referred_to
-from semcorr.config.exports import Exports
-from semcorr.config.looks import Decoding, Sampling
-from semcorr.config.renders import Render
-from semcorr.config.root import EXPERIMENT_SECTIONS, Config
+from semcorr.config.base import Strict, section_referred_to
+from semcorr.config.root import EXPERIMENT_SECTIONS, VARIANT_SECTIONS, Config
 from semcorr.config.sections import DISCRIMINATORS, kinds_by_section
-from semcorr.config.sweeps import Sweep
-from semcorr.config.voxels import Voxel
 
 HEADER = """# Configuration
 
@@ -35,8 +30,8 @@ def schema() -> str:
 
 def reference() -> str:
     """Return the reference of all keys in Markdown."""
-    parts = [HEADER, "## Global keys\n", _table(Config, skip=_sections())]
-    for section, kinds in _by_section().items():
+    parts = [HEADER, "## Global keys\n", _table(Config, skip=set(_sections()))]
+    for section, kinds in _sections().items():
         parts.append(f"## `{section}`\n")
         for kind, model in kinds.items():
             if kind:
@@ -46,23 +41,20 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _sections() -> set[str]:
-    return set(_by_section())
+def _sections() -> dict[str, dict[str, Any]]:
+    """Return {section: {kind, or "" where there are none: model}}, in the order of the data flow."""
+    first = (*VARIANT_SECTIONS, *EXPERIMENT_SECTIONS)
+    models = {name: _entry(info.annotation) for name, info in Config.model_fields.items()}
+    names = [*first, *(name for name in models if name not in first)]
+    kinds = kinds_by_section()
+    return {name: kinds.get(name, {"": models[name]}) for name in names if models[name]}
 
 
-def _by_section() -> dict[str, dict[str, Any]]:
-    sections = {"datasets": None, "renders": {"": Render}, "masks": None, "voxels": {"": Voxel}}
-    sections |= {name: None for name in ("latents", "features", "methods", "models")}
-    sections |= {name: {"": _entry(name)} for name in EXPERIMENT_SECTIONS}
-    sections |= {"exports": {"": Exports}, "sweeps": {"": Sweep}}
-    sections |= {"decodings": {"": Decoding}, "samplings": {"": Sampling}}
-    found = kinds_by_section()
-    return {name: kinds or found[name] for name, kinds in sections.items()}
-
-
-def _entry(section: str) -> Any:
-    """Return the model of the entries of a section without kinds."""
-    return get_args(Config.model_fields[section].annotation)[1]
+def _entry(annotation: Any) -> Any:
+    """Return the model behind a section, that of its entries if it has entries; None for a plain key."""
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Strict) else None
 
 
 def _table(model: Any, skip: set[str] = frozenset()) -> str:

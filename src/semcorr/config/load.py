@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from semcorr.config.expand import expanded
 from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
@@ -12,24 +12,26 @@ from semcorr.errors import UserError
 
 # How pydantic names a type that it tried, inside the path of a value
 TRIED_TYPE = re.compile(r"\[|^constrained-|^(int|float|bool|str)$")
-# Keys of `--config` that belong to single targets (pair, retry_failed), not to the configuration
+# Keys of `--config` that belong to the target `pair`, not to the configuration
 TARGET_KEYS = "source target pairs labels keypoints method up front out".split()
 
 
 def split_target_keys(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Split what was read into the configuration and the keys of single targets, as text.
+    """Split what was read into the configuration and the keys of `pair`, as text.
 
-    `keypoints` is both: a section, and `keypoints=file.json` of `pair`; a section is a mapping.
+    `keypoints` is both: a section, and `keypoints=file.json` of `pair`; a section is a mapping. Without the
+    section goes `sweeps`, whose entries may name one of its experiments: `pair` needs neither.
     """
     keys = {k: str(v) for k, v in raw.items() if k in TARGET_KEYS and not isinstance(v, dict)}
-    return {k: v for k, v in raw.items() if k not in keys}, keys
+    left_out = {*keys, "sweeps"} if "keypoints" in keys else keys
+    return {k: v for k, v in raw.items() if k not in left_out}, keys
 
 
 def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
     """Validate a configuration as read from YAML.
 
     Args:
-        raw: nested builtins; keys of single targets (`source=`, `target=` ...) are left out.
+        raw: nested builtins; keys of `pair` (`source=`, `target=` ...) are left out.
         asset_keys: keys of config/assets.csv, which `weights` may name.
 
     Raises:
@@ -68,12 +70,8 @@ def canonical(value: Any) -> Any:
 
 def entry_of(section: str, cfg: dict[str, Any]) -> Any:
     """Turn a rule's `cfg` back into the options object of its kind (planning keys keep no value)."""
-    from semcorr.config.root import Config
-
     values = {k: v for k, v in cfg.items() if not k.startswith("global_")}
     annotation = Config.model_fields[section].annotation
-    from pydantic import TypeAdapter
-
     return TypeAdapter(annotation.__args__[1]).validate_python(values)
 
 

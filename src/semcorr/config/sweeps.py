@@ -24,7 +24,7 @@ class Cell:
 class Sweep(Strict):
     """Every timestep, noise and layer; one feature pass a timestep and noise gives all layers."""
 
-    experiment: Name = Field(description="an entry of `coseg` or `keypoints`")
+    experiment: Name = Field(description="an experiment, of any task")
     method: Name = Field(description="a `hierarchical` method on features of kind `hnsr`")
     timesteps: Steps = Field(description="times shown to the network, in steps")
     layers: Steps = Field(description="blocks whose output is matched, 0-based")

@@ -1,1 +1,1 @@
-"""Pictures turned into pictures: masks of the object, one module per kind."""
+"""Pictures turned into pictures: masks of the object and depth, one module per kind."""

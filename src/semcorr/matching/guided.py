@@ -162,7 +162,7 @@ def _any_rotation(
     scores = fine(rotations)
     clouds = thinned(source, FINE_POINTS), thinned(target, FINE_POINTS)
     chamfer = chamfer_of_turns(*clouds, rotations)
-    return rotations, scores, choose(chamfer, scores, options.chamfer_weight).yaw
+    return rotations, scores, choose(chamfer, scores, options.chamfer_weight).best
 
 
 def _voters(shape: Shape) -> Int[np.ndarray, " n"]:

@@ -272,5 +272,5 @@ def _poses(source: Shape, target: Shape, options) -> tuple[int, int, dict[str, A
         return choice.source, choice.target, choice.summary()
     if options.align == "yaw":
         yaws = choose_yaw(source, target, options.chamfer_weight)
-        return 0, yaws.yaw, yaws.summary() | {"yaw": yaws.yaw}
+        return 0, yaws.best, yaws.summary() | {"yaw": yaws.best}
     return 0, 0, {"yaw": 0}

@@ -85,7 +85,7 @@ def choose_poses(
             for i, j in zip(ours, theirs, strict=True)
         ]
     )
-    best = choose(chamfer, agreement, chamfer_weight).yaw
+    best = choose(chamfer, agreement, chamfer_weight).best
     return PoseChoice(
         int(ours[best]),
         int(theirs[best]),

@@ -16,17 +16,17 @@ CHAMFER_POINTS = 1024
 
 
 @dataclass(frozen=True)
-class YawChoice:
-    """The chosen yaw and why.
+class Choice:
+    """The chosen yaw, or another rotation, and why.
 
     Attributes:
-        yaw: index of the best yaw.
+        best: index of the chosen one.
         score: (k,) larger is better.
         chamfer: (k,) mean distance to the other shape's nearest point, longest side = 1.
         agreement: (k,) mean cosine of the best partners of both shapes' cells.
     """
 
-    yaw: int
+    best: int
     score: Float[np.ndarray, " k"]
     chamfer: Float[np.ndarray, " k"]
     agreement: Float[np.ndarray, " k"]
@@ -35,8 +35,8 @@ class YawChoice:
         """Return builtins for `SiteMatch.info`."""
         return {
             "yaws": len(self.score),
-            "yaw_chamfer": float(self.chamfer[self.yaw]),
-            "yaw_agreement": float(self.agreement[self.yaw]),
+            "yaw_chamfer": float(self.chamfer[self.best]),
+            "yaw_agreement": float(self.agreement[self.best]),
         }
 
 
@@ -84,17 +84,17 @@ def standardised(values: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
 
 def choose(
     chamfer: Float[np.ndarray, " k"], agreement: Float[np.ndarray, " k"], chamfer_weight: float
-) -> YawChoice:
-    """Choose the yaw with much agreement and little distance; the first of equals.
+) -> Choice:
+    """Choose the yaw (or other rotation) with much agreement and little distance; the first of equals.
 
-    Both are standardised over the yaws, so that the weight means the same for every feature and
+    Both are standardised over the rotations, so that the weight means the same for every feature and
     every pair: score = agreement - chamfer_weight * chamfer.
     """
     score = standardised(agreement) - chamfer_weight * standardised(chamfer)
-    return YawChoice(int(np.argmax(score)), score, chamfer, agreement)
+    return Choice(int(np.argmax(score)), score, chamfer, agreement)
 
 
-def choose_yaw(source: Shape, target: Shape, chamfer_weight: float = 1.0) -> YawChoice:
+def choose_yaw(source: Shape, target: Shape, chamfer_weight: float = 1.0) -> Choice:
     """Choose among the target's yaws the one that fits the source's first one best.
 
     Args:

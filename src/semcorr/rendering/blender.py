@@ -1,7 +1,8 @@
 """Blender's Cycles as a renderer: `blender_worker.py` in a process of its own, fed with items.
 
 The worker is GPL and talks over JSON lines, .npz, PNG and EXR only. What it can do to us is crash
-or hang; either costs the one object it was working on, the next one gets a new worker.
+or hang; either costs at most the one object it was working on, the next one gets a new worker. An object on
+which it hangs gets a new worker too, once.
 """
 
 import logging
@@ -31,7 +32,9 @@ from semcorr.rendering.blender_process import (
     REMEDY,
     BlenderInfo,
     WorkerProcess,
+    WorkerTimedOut,
     find_blender,
+    in_two_tries,
     load_problem,
     worker_command,
 )
@@ -98,8 +101,8 @@ class BlenderSession:
         Colours and alpha are Blender's; all geometry buffers are the ray caster's.
 
         Raises:
-            ItemError: the worker crashed, hung or reported an error on this shape, or the shape
-                has no faces or vertices that are not finite.
+            ItemError: the worker crashed, hung twice or reported an error on this shape, or the
+                shape has no faces or vertices that are not finite.
             UserError: Blender does not load, or there is no such device.
             WorkerStopped: the worker was killed from outside.
             OSError: for example a full disk.
@@ -112,11 +115,8 @@ class BlenderSession:
         folder.mkdir()
         geometry = folder / "geometry.npz"
         np.savez(geometry, **geometry_arrays(mesh, cameras, self.options.crease_deg))
-        self._start()
-        self._worker.send(
-            item_request(name, geometry, folder, cameras, self.options, self.worker_options)
-        )
-        self._follow(name)
+        request = item_request(name, geometry, folder, cameras, self.options, self.worker_options)
+        in_two_tries(lambda: self._ask(request))
         rgba = np.stack([read_png(folder / f"{view:03d}.png") for view in range(len(cameras))])
         passes = {}
         if self.worker_options.passes:
@@ -124,6 +124,12 @@ class BlenderSession:
             passes = {key: np.stack([one[key] for one in read]) for key in read[0]}
         shutil.rmtree(folder, ignore_errors=True)
         return replace(views, rgba=rgba, passes=passes)
+
+    def _ask(self, request):
+        """Have the worker, a new one if none is running, do one request."""
+        self._start()
+        self._worker.send(request)
+        self._follow(request["name"])
 
     def _start(self):
         """Start a worker if none is running and wait until it has loaded Blender."""
@@ -154,7 +160,7 @@ class BlenderSession:
                 event = self._worker.next_event(self.worker_options.timeout_s)
             except queue.Empty:
                 self._stop()
-                raise ItemError(
+                raise WorkerTimedOut(
                     f"{name}: Blender finished no view for {self.worker_options.timeout_s:g} s "
                     "and was stopped"
                 ) from None

@@ -8,10 +8,11 @@ import re
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from semcorr.errors import UserError
+from semcorr.errors import ItemError, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,29 @@ REMEDY = (
     "-r requirements-blender.txt`, name one in SEMCORR_BLENDER (a Python with bpy, or a Blender "
     "executable), or do without: `make demo RENDER=raycast` (backend: raycast)"
 )
+
+
+class WorkerTimedOut(RuntimeError):
+    """Nothing came for too long: the shape's fault or that of a machine with too much to do."""
+
+
+def in_two_tries(work: Callable[[], None]) -> None:
+    """Do the work on one shape; what hangs gets a second try, for which `work` starts a new process.
+
+    A time-out alone must not fail a shape for good: a busy machine has them too. A shape that hangs each
+    time, on the other hand, must not keep its whole chunk from ever being finished.
+
+    Raises:
+        ItemError: both tries timed out.
+    """
+    try:
+        work()
+    except WorkerTimedOut as error:
+        logger.warning("%s; trying once more with a new process", error)
+        try:
+            work()
+        except WorkerTimedOut as again:
+            raise ItemError(f"{again}, twice") from None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from semcorr.rendering.blender_exchange import (
     item_request,
     read_png,
 )
-from semcorr.rendering.blender_process import WORKER, parse_event
+from semcorr.rendering.blender_process import WORKER, WorkerTimedOut, in_two_tries, parse_event
 from semcorr.rendering.interface import RenderOptions, Runtime, Views
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class BlenderProcRenderer:
         Colours and alpha are BlenderProc's; all geometry buffers are the ray caster's.
 
         Raises:
-            ItemError: Blender crashed, took too long or reported an error on this shape.
+            ItemError: Blender crashed, took too long twice or reported an error on this shape.
             UserError: BlenderProc does not run, or there is no such device.
             WorkerStopped: it was killed from outside.
             OSError: for example a full disk.
@@ -116,7 +116,7 @@ class BlenderProcRenderer:
         np.savez(geometry, **geometry_arrays(mesh, cameras, self.options.crease_deg))
         item = item_request(name, geometry, folder, cameras, self.options, self.worker_options)
         request.write_text(json.dumps({"items": [item]}))
-        self._run(request, name, len(cameras))
+        in_two_tries(lambda: self._run(request, name, len(cameras)))
         rgba = np.stack([read_png(folder / f"{view:03d}.png") for view in range(len(cameras))])
         shutil.rmtree(folder, ignore_errors=True)
         return replace(views, rgba=rgba)
@@ -137,7 +137,7 @@ class BlenderProcRenderer:
             try:
                 output, _ = process.communicate(timeout=limit)
             except subprocess.TimeoutExpired:
-                raise ItemError(f"{name}: BlenderProc took more than {limit:g} s") from None
+                raise WorkerTimedOut(f"{name}: BlenderProc took more than {limit:g} s") from None
             finally:
                 _end(process)
             log.seek(0)

@@ -15,7 +15,7 @@ from semcorr.report.colours import (
     position_colours,
 )
 from semcorr.report.picture import Look, look_at, nearest_sites, paint_faces, paint_points
-from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
+from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet, under_bar
 
 __all__ = [
     "Prediction",
@@ -104,7 +104,7 @@ def part_sheet(
     header = [Cell(_parts_of(source, size), source.name) for source in sources]
     rows = []
     unlabelled = any(s.face_labels is None or bool((s.face_labels < 0).any()) for s in sources)
-    for target in targets:
+    for target in under_bar(targets):
         look = look_at(target.mesh, size)
         truth = None
         if target.face_labels is not None:
@@ -159,7 +159,7 @@ def correspondence_sheet(
             _origin(target, sources),
             _method_cells(look_at(target.mesh, size), target, methods, colours_of),
         )
-        for target in targets
+        for target in under_bar(targets)
     ]
     shown = [p.target_to_source for target in targets for p in target.predictions.values()]
     legend = [(NO_MATCH, "no match")] if any((np.asarray(m) < 0).any() for m in shown) else []

@@ -22,7 +22,7 @@ class Panel:
         title: heading.
         timesteps: columns.
         layers: rows.
-        values: (layers, timesteps) in 0..1; NaN = not scored.
+        values: (layers, timesteps) in the measure's unit, larger is better; NaN = not scored.
     """
 
     title: str

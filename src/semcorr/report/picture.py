@@ -4,12 +4,10 @@ A `Look` holds what does not depend on colours (which surface point a pixel sees
 so that one shape is cast once and painted for every method.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from PIL import Image
 from scipy.spatial import cKDTree
 
 from semcorr.cameras import Cameras, explicit
@@ -143,13 +141,6 @@ def nearest_sites(
         known = np.concatenate([known, _NORMAL_WEIGHT * np.asarray(site_normals)], axis=1)
         asked = np.concatenate([asked, _NORMAL_WEIGHT * look.normal], axis=1)
     return cKDTree(known).query(asked)[1]
-
-
-def png_bytes(picture: UInt8[np.ndarray, "h w c"]) -> bytes:
-    """PNG file of an RGB or RGBA picture, without metadata; equal pictures give equal bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, format="png", compress_level=7)
-    return buffer.getvalue()
 
 
 def over(

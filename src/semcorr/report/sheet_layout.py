@@ -1,16 +1,23 @@
 """Layout of contact sheets: a header of sources with a legend, then a table of pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+from tqdm import tqdm
 
 from semcorr.report.canvas import INK, SOFT, Canvas, text_width
 
 MARGIN, GAP, CAPTION = 28, 14, 22
 LEGEND_ROWS = 7
 LEAST_CELL = 124  # pixels: room for a method's name and its mean
+
+
+def under_bar(rows: Sequence[Any]) -> Iterable[Any]:
+    """Return what the rows of a sheet are drawn of, under a progress bar: a row can take a minute."""
+    return tqdm(rows, desc="drawing", unit="row", mininterval=2)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from semcorr.report.glb import mesh_glb
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 
 
 def textured_glb_bytes(

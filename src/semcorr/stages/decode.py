@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import nn
+from tqdm import tqdm
 
 from semcorr.errors import ItemError, UserError
 from semcorr.evaluation.bootstrap import mean_or_none, rounded
 from semcorr.geometry.voxels import occupancy, split_yaws
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
 from semcorr.stages.matched.pose_pairs import by_id, find_item
 from semcorr.stages.pictures.voxel_pictures import decoded_cells, drawing, open_decoder
@@ -28,7 +29,8 @@ def main(job: StageJob) -> None:
     resolution = voxels[0].attributes["cfg"]["resolution"]
     latent_of, voxels_of = by_id(latents), by_id(voxels)
     rows, records = [], []
-    for item_id in job.cfg["items"]:
+    name = job.wildcards["decoding"]
+    for item_id in tqdm(job.cfg["items"], desc=name, unit="item", mininterval=2):
         try:
             grid = find_item(latent_of, item_id)["latents"][0]
             cells = split_yaws(find_item(voxels_of, item_id))[0]

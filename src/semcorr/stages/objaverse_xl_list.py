@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from semcorr.assets.fetch import fetch
 from semcorr.assets.sources import mirror_from_environment
@@ -50,9 +51,12 @@ def annotated(path: Path) -> Iterator[Row]:
             there = file.schema_arrow.names
             if missing := [name for name in READ if name not in there]:
                 raise UserError(f"{path}: no column {missing[0]!r}; columns are {', '.join(there)}")
-            for batch in file.iter_batches(columns=list(READ)):
-                for record in batch.to_pylist():
-                    yield {name: str(value or "").strip() for name, value in record.items()}
+            count = file.metadata.num_rows
+            with tqdm(total=count, desc=path.stem, unit="row", mininterval=2) as progress:
+                for batch in file.iter_batches(columns=list(READ)):
+                    for record in batch.to_pylist():
+                        yield {name: str(value or "").strip() for name, value in record.items()}
+                    progress.update(len(batch))
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path}: not readable as Parquet ({error}); remove it and fetch it again"

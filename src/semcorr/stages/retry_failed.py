@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from semcorr.config.root import EXPERIMENT_SECTIONS
+from semcorr.config.root import EXPERIMENT_SECTIONS, LOOK_SECTIONS
 from semcorr.store.chunk import retry_failed
 from semcorr.store.files import read_json
 from semcorr.store.manifest import read_manifest
@@ -15,9 +15,10 @@ from semcorr.store.pack import PackedReader
 
 log = logging.getLogger(__name__)
 
-SECTIONS = "raw meshes truth renders masks depth voxels latents features matches".split()
-# Folders of results that name their inputs: scores and tables by task, coloured meshes
-RESULTS = (*EXPERIMENT_SECTIONS, "exports")
+SECTIONS = "raw meshes truth renders masks depth voxels latents features matches labels".split()
+# Folders of results that name their inputs: scores and tables by task, decoded latents and samples,
+# coloured meshes, trained networks
+RESULTS = (*EXPERIMENT_SECTIONS, *LOOK_SECTIONS, "exports", "models")
 
 
 def run(results: Path) -> int:
@@ -54,7 +55,7 @@ def _has_failed(manifest: Path) -> bool:
 
 
 def _edges(results: Path) -> Iterator[tuple[Path, set[Path]]]:
-    """Yield (result, the files it was computed from) of all chunks, indices, scores, tables and exports."""
+    """Yield (result, the files it was computed from) of chunks, indices and what RESULTS names."""
     for manifest, store in chunks(results):
         yield manifest, _inside(results, PackedReader(store).attributes.get("inputs", {}))
     for path in sorted((results / "datasets").glob("*/index.parquet")):

@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from semcorr.errors import ItemError, UserError
 from semcorr.features.conditions import condition_tokens, prepare_picture, token_encoder
 from semcorr.features.image_networks import open_backbone
 from semcorr.features.networks import open_network
 from semcorr.networks.trellis.flow import Guidance, sample, schedule
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 from semcorr.report.sheet_layout import Cell, Row, SheetText, nothing_to_show, sheet
 from semcorr.seeds import seed_of
 from semcorr.stages.matched.pose_pairs import by_id, find_item
@@ -42,7 +43,14 @@ def main(job: StageJob) -> None:
             records.append({"item": name, "status": tokens.status, "reason": tokens.reason})
             continue
         cells = [] if picture is None else [Cell(picture, "")]
-        for number, latent in enumerate(sampled(job.cfg, flow, tokens)):
+        samples = tqdm(
+            enumerate(sampled(job.cfg, flow, tokens)),
+            total=job.cfg["count"],
+            desc=name or job.wildcards["sampling"],
+            unit="sample",
+            mininterval=2,
+        )
+        for number, latent in samples:
             found, resolution = decoded_cells(decoder, latent)
             record = {"item": name or None, "status": "ok", "number": number}
             records.append(record | {"voxels": len(found)})

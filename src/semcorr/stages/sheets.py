@@ -10,7 +10,7 @@ from semcorr.errors import UserError
 from semcorr.evaluation.segmentation import score_pair
 from semcorr.report.colours import position_colours, rainbow_colours
 from semcorr.report.contact_sheet import Prediction, SheetText, correspondence_sheet, part_sheet
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 from semcorr.stages.matched.coseg_labels import labelled_pairs, part_names
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.stages.pictures.dense_sheet import dense_sheet

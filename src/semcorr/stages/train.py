@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import shutil
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def materials_of(job: StageJob, part: Path) -> Materials:
 
 
 def rendered_shapes(job: StageJob) -> list[RenderedShape]:
-    """Read the rendered shapes of all chunks, in the order of their ids.
+    """Return the rendered shapes of all chunks, in the order of their ids; views are read when asked for.
 
     Raises:
         UserError: no shape was rendered.
@@ -101,7 +102,8 @@ def rendered_shapes(job: StageJob) -> list[RenderedShape]:
     for renders_path, meshes_path in zip(job.inputs["renders"], job.inputs["meshes"], strict=True):
         renders, meshes = ChunkReader(renders_path), ChunkReader(meshes_path)
         found += [
-            RenderedShape(i, from_arrays(meshes.read(i)), renders.read(i)) for i in renders.ids
+            RenderedShape(i, from_arrays(meshes.read(i)), partial(renders.read, i))
+            for i in renders.ids
         ]
     if not found:
         raise UserError(f"{job.inputs['renders'][0]}: no shape of the training set was rendered")
@@ -135,6 +137,7 @@ def write_model(job: StageJob, objective, rows: list[dict[str, float]]) -> None:
         "config": job.cfg,
         "scores": {name: round(value, 6) for name, value in scores.items()},
         "licence": LICENCE,
+        "inputs": job.input_hashes(),
     }
     write_json(job.outputs["manifest"], model)
     log.info("%s: %s", job.outputs["manifest"], json.dumps(model["scores"], sort_keys=True))

@@ -14,6 +14,7 @@ from semcorr.rendering.interface import RenderOptions, Views
 from semcorr.rendering.normals import face_normals
 from semcorr.rendering.raycast import render
 from semcorr.seeds import seed_of
+from semcorr.store.items import Arrays
 from semcorr.training.deformation import posed
 from semcorr.training.materials import Materials, RenderedShape
 from semcorr.training.pictures import Stretch, on_white, recoloured
@@ -22,6 +23,9 @@ from semcorr.training.view_pairs import ViewArrays, on_surface, shared_points, v
 # Fewer shared points teach little; such a pair of views is drawn again
 FEWEST = 24
 COPY_SAMPLES = 4
+# What is read of the render stores
+PICTURE_ARRAYS = ("rgba", "depth", "face_id", "barycentric")
+CAMERA_ARRAYS = ("cam_from_world", "intrinsics")
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Album:
         if materials.rendered is None:
             raise UserError("multiview_contrastive needs `datasets` and `render`")
         shapes = materials.rendered()
-        size = shapes[0].views["rgba"].shape[1]
+        first = shapes[0].views(("rgba", *CAMERA_ARRAYS))
+        size = first["rgba"].shape[1]
         if size != entry.size:
             raise UserError(f"size: {entry.size} does not fit the rendered pictures of {size}")
         if len(shapes) <= entry.held_out:
@@ -65,7 +70,7 @@ class Album:
                 f"held_out: {entry.held_out} of {len(shapes)} rendered shapes leaves none to train on"
             )
         self.meshes = [shape.mesh for shape in shapes]
-        self.cameras = cameras_of(shapes[0])
+        self.cameras = cameras_of(first)
         own = ViewArrays.of([self._own(n, shape) for n, shape in enumerate(shapes)])
         self.copies = [own]
         for copy in range(entry.copies):
@@ -92,8 +97,9 @@ class Album:
         return np.random.Generator(np.random.PCG64(seed))
 
     def _own(self, number: int, shape: RenderedShape) -> ViewArrays:
-        names = ("rgba", "depth", "normal", "face_id", "barycentric")
-        views = Views(cameras_of(shape), mask=None, **{name: shape.views[name] for name in names})
+        arrays = shape.views(PICTURE_ARRAYS + CAMERA_ARRAYS)
+        pictures = {name: arrays[name] for name in PICTURE_ARRAYS}
+        views = Views(cameras_of(arrays), mask=None, normal=None, **pictures)
         return view_arrays(views, shape.mesh, self._random("points", number))
 
     def _copied(self, number: int, copy: int) -> ViewArrays:
@@ -192,7 +198,7 @@ class Picture:
         return self.stretch.moved(pixels)
 
 
-def cameras_of(shape: RenderedShape) -> Cameras:
-    """Return the cameras of a rendered shape."""
-    height, width = shape.views["rgba"].shape[1:3]
-    return Cameras(shape.views["cam_from_world"], shape.views["intrinsics"], height, width)
+def cameras_of(views: Arrays) -> Cameras:
+    """Return the cameras of a rendered shape's arrays (`rgba` and CAMERA_ARRAYS are read)."""
+    height, width = views["rgba"].shape[1:3]
+    return Cameras(views["cam_from_world"], views["intrinsics"], height, width)

@@ -245,11 +245,12 @@ class Training:
                 self.average[name].copy_(tensors[f"average/{name}"])
         state = self.optimiser.state_dict()
         keys = ("step", "exp_avg", "exp_avg_sq")
-        if checkpoint.step:
-            state["state"] = {
-                index: {key: tensors[f"{key}/{name}"] for key in keys}
-                for index, name in enumerate(self.parameters)
-            }
+        # A parameter that never got a gradient (a head that no loss reads) has no state
+        state["state"] = {
+            index: {key: tensors[f"{key}/{name}"] for key in keys}
+            for index, name in enumerate(self.parameters)
+            if f"step/{name}" in tensors
+        }
         self.optimiser.load_state_dict(state)
         self.step = checkpoint.step
         self.rows = checkpoint.notes["rows"]

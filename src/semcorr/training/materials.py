@@ -1,6 +1,6 @@
 """What the module of an objective is given to train with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +19,13 @@ class RenderedShape:
     Attributes:
         id: of the item.
         mesh: in the world frame.
-        views: arrays of the render store.
+        views: names -> those arrays of the render store; read anew by every call, since all arrays of
+            all shapes together are more than a machine holds.
     """
 
     id: str
     mesh: Mesh
-    views: Arrays
+    views: Callable[[Iterable[str]], Arrays]
 
 
 @dataclass(frozen=True)

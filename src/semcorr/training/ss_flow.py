@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from semcorr.errors import UserError
+from semcorr.errors import ItemError, UserError
 from semcorr.features.conditions import condition_tokens, prepare_picture, token_encoder
 from semcorr.networks.backbones import load_backbone
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
@@ -14,7 +14,7 @@ from semcorr.networks.weight_files import weight_files
 from semcorr.store.items import Arrays
 from semcorr.training.loop import generator
 from semcorr.training.losses import drop_conditions, flow_loss, sample_times
-from semcorr.training.materials import Materials, Product
+from semcorr.training.materials import Materials, Product, RenderedShape
 from semcorr.training.shapes import packed, unpacked
 from semcorr.training.ss_vae import occupancies
 
@@ -162,12 +162,30 @@ class LatentMaker:
             bits, tokens = [], []
             for shape in shapes[numbers.start : numbers.stop]:
                 bits.append(packed(shape.mesh.vertices, shape.mesh.faces, self.entry.resolution))
-                prepared = [prepare_picture(p, self.entry.image_size) for p in shape.views["rgba"]]
-                tokens.append(condition_tokens(encoder, np.stack(prepared)).half().numpy())
+                pictures = prepared_pictures(shape, self.entry.image_size)
+                tokens.append(condition_tokens(encoder, pictures).half().numpy())
             return {"mean": self._encode(np.stack(bits)), "tokens": np.stack(tokens)}
 
         found = self.materials.cached("rendered_latents", len(shapes), rows, False)
         return found["mean"], found["tokens"]
+
+
+def prepared_pictures(shape: RenderedShape, size: int) -> UInt8[np.ndarray, "v s s 3"]:
+    """Return all pictures of a shape as the image encoder gets them.
+
+    Raises:
+        UserError: one shows no object, or has no transparent background.
+    """
+    prepared = []
+    for view, picture in enumerate(shape.views(("rgba",))["rgba"]):
+        try:
+            prepared.append(prepare_picture(picture, size))
+        except ItemError as error:
+            raise UserError(
+                f"{shape.id}: view {view}: {error.reason}; take the shape out of the training's"
+                " `datasets`, or render it otherwise"
+            ) from error
+    return np.stack(prepared)
 
 
 def flow_args(entry, latents_shape: tuple[int, ...]) -> dict:

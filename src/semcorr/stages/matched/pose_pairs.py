@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
+from tqdm import tqdm
 
 from semcorr.datasets.context import Truth, truth_from_arrays
 from semcorr.errors import ItemError
@@ -110,24 +111,30 @@ class PosePairs:
         only: Collection[tuple[str, str]] | None = None,
         names: Collection[str] | None = None,
     ) -> Iterator[tuple[str, str, Arrays | None]]:
-        """Yield (source, target, map arrays or None when the pair has no map), sorted.
+        """Yield (source, target, map arrays or None when the pair has no map), sorted, under a bar.
 
         Args:
             only: the (source, target) to read; None for all.
             names: of the arrays to read; None for all.
         """
-        for source, target, reader, row in self.rows():
-            if only is None or (source, target) in only:
-                yield source, target, reader.read(row.id, names) if row.status == "ok" else None
+        wanted = [row for row in self.rows() if only is None or row[:2] in only]
+        bar = tqdm(wanted, unit="pair", mininterval=2, disable=len(wanted) < 2)
+        for source, target, reader, row in bar:
+            yield source, target, reader.read(row.id, names) if row.status == "ok" else None
 
     def map_of(self, source: str, target: str) -> Arrays | None:
         """Return the map arrays of one pair, None when it has no map."""
         return next((arrays for *_, arrays in self.pairs([(source, target)])), None)
 
     def by_target(self) -> Iterator[tuple[str, Iterator[tuple[str, Arrays | None]]]]:
-        """Yield (target, iterator of (source, map arrays or None)), both sorted; read as they come."""
+        """Yield (target, iterator of (source, map arrays or None)), both sorted; read as they come.
+
+        Under a bar.
+        """
         rows = sorted(self.rows(), key=lambda f: (f[1], f[0]))
-        for target, group in groupby(rows, key=lambda f: f[1]):
+        groups = groupby(rows, key=lambda f: f[1])
+        count = len({target for _, target, *_ in rows})
+        for target, group in tqdm(groups, total=count, unit="target", mininterval=2):
             yield (
                 target,
                 (

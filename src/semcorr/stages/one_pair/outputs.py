@@ -17,7 +17,7 @@ from semcorr.report.exports import write_mesh
 from semcorr.report.page import write_page
 from semcorr.report.page_types import Keypoints, PageMeta, PageShape
 from semcorr.report.pair_picture import PairText, pair_picture
-from semcorr.report.picture import png_bytes
+from semcorr.report.png import png_bytes
 from semcorr.stages.matched.pose_pairs import site_labels
 from semcorr.stages.one_pair.annotations import Annotations
 from semcorr.stages.one_pair.method import Choice

@@ -10,7 +10,7 @@ from semcorr.geometry.frames import used_box
 from semcorr.report.colours import FAR, NO_MATCH, distance_colours, position_colours
 from semcorr.report.contact_sheet import NO_MAP
 from semcorr.report.picture import Look, look_at, paint_points, paint_vertices
-from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
+from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet, under_bar
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.stages.pictures.sheet_pose import Sheet, row_note, sources_of_rows
 from semcorr.stages.scores.dense import places_of, true_map
@@ -26,7 +26,7 @@ def dense_sheet(pose: Sheet, size: int) -> UInt8[np.ndarray, "h w 3"]:
     pairs = pose.any
     header = [Cell(_coloured(pairs, source, size), source) for source in sources_of_rows(pose)]
     rows = []
-    for source, target in pose.shown:
+    for source, target in under_bar(pose.shown):
         truth = true_map(pairs, source, target)
         note = row_note(pose, source)
         if truth is None:

@@ -9,7 +9,7 @@ from semcorr.errors import ItemError
 from semcorr.geometry.closest import Surface
 from semcorr.report.contact_sheet import NO_MAP
 from semcorr.report.picture import Look, look_at, paint_points
-from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet
+from semcorr.report.sheet_layout import Cell, Row, nothing_to_show, sheet, under_bar
 from semcorr.stages.exports.textures import itself
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.stages.pictures.sheet_pose import Sheet, row_note, sources_of_rows
@@ -24,7 +24,7 @@ def texture_sheet(pose: Sheet, size: int) -> UInt8[np.ndarray, "h w 3"]:
     pairs = pose.any
     header = [Cell(_own(pairs, source, size), source) for source in sources_of_rows(pose)]
     rows = []
-    for source, target in pose.shown:
+    for source, target in under_bar(pose.shown):
         look = look_at(pairs.mesh(target), size)
         cells = [Cell(_own(pairs, target, size))]
         cells += _cells(pose.methods, source, target, look)

@@ -15,6 +15,7 @@ from typing import Any
 
 from semcorr.errors import UserError
 from semcorr.stages.running.logs import logging_to
+from semcorr.stages.running.threads import settle_threads
 from semcorr.stages.running.work_record import peak_mb, record_path, write_work_record
 from semcorr.store.chunk import ChunkJob
 from semcorr.store.files import sha256_file
@@ -173,9 +174,15 @@ def run_alone(main: Callable[[StageJob], None], description: str) -> None:
         help='JSON file: {"inputs": {name: [paths]}, "outputs": {name: path}, "cfg": {...},'
         ' "members": [[id, digest]], "wildcards": {...}, "config": {...}}',
     )
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="1, as in the workflow: another number may give other last digits",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
+    settle_threads(arguments.threads)
     value = json.loads(arguments.job.read_text())
     runtime = Runtime.from_config(
         value.get("config", {}) | {"device": arguments.device}, arguments.threads
@@ -195,7 +202,6 @@ def run_alone(main: Callable[[StageJob], None], description: str) -> None:
 
 
 def _run(main: Callable[[StageJob], None], job: StageJob) -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", str(job.runtime.threads))
     start = time.monotonic()
     try:
         main(job)
