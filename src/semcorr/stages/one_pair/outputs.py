@@ -130,8 +130,8 @@ def _warnings(result: PairResult, vertex_map: Int[np.ndarray, " t"]) -> list[str
     found = []
     if result.choice.name == "guided_tiny":
         found.append(
-            "Features come from tiny weights trained on procedural chairs; expect little on other"
-            " shapes. Fetch DINOv2 (config: offline: false) for real use."
+            "Features come from tiny weights trained on procedural shapes; expect little on others."
+            " Fetch DINOv2 (config: offline: false) for real use."
         )
     coarse = [s for s, mesh in result.files.items() if len(mesh.vertices) < 500]
     if coarse:
