@@ -21,9 +21,10 @@ from semcorr.stages.matched.pose_pairs import by_id, find_item, pair_id
 from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
+from semcorr.store.kept import Kept
 
-# In memory at once; features of a shape are tens of megabytes
-SOURCES_KEPT = 64
+# Bytes of sources in memory at once: grids of many poses are hundreds of megabytes a shape
+SOURCES_KEPT = 1_500_000_000
 RAGGED = frozenset({"target_to_source", "source_to_target", "confidence", "info"})
 
 
@@ -36,13 +37,14 @@ def main(job: StageJob) -> None:
     array = array_for(options)
     # where only the target's pose is chosen, a source is kept in one pose
     poses = None if getattr(options, "align", "none") == "rotation" else 1
-    load_source = lru_cache(SOURCES_KEPT)(ShapeLoader(job, "source", array, poses).load)
+    loader, kept = ShapeLoader(job, "source", array, poses), Kept(SOURCES_KEPT, "first")
     load_target = lru_cache(1)(ShapeLoader(job, "target", array).load)
 
     def compute(item_id: str) -> Arrays:
         source, target = pairs[item_id]
         seed = seed_of(cfg["global_seed"], "match", source, target)
-        shapes = load_source(source), load_target(target)
+        # target by target, over all sources
+        shapes = kept.get(source, lambda: loader.load(source)), load_target(target)
         with naming(job.wildcards.get("method", options.matcher)):
             result = match(*shapes, options, seed)
         return {

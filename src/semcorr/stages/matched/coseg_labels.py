@@ -1,12 +1,17 @@
 """Part labels of the shapes of one pose, and of its pairs through their maps."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Int
 
 from semcorr.evaluation.segmentation import LabelledPair
 from semcorr.stages.matched.pose_pairs import PosePairs, true_site_labels
 from semcorr.transfer.labels import transfer_labels
+
+# Shapes; labels of a shape's sites are some hundred kilobytes
+LABELS_KEPT = 500
 
 
 def part_names(pairs: PosePairs) -> list[str]:
@@ -34,6 +39,13 @@ def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray
     return true_site_labels(pairs.sites(item_id), truth, common)
 
 
+def labels_of_shapes(
+    pairs: PosePairs, names: list[str]
+) -> Callable[[str], Int[np.ndarray, " n"] | None]:
+    """Return `shape_labels` by the id alone; it keeps the labels of the shapes asked for last."""
+    return lru_cache(LABELS_KEPT)(lambda item_id: shape_labels(pairs, item_id, names))
+
+
 def labelled_pairs(
     pairs: PosePairs,
     only: Collection[tuple[str, str]] | None = None,
@@ -47,24 +59,22 @@ def labelled_pairs(
         targets_without: targets without labels too, whose truth is -1 everywhere: nothing can be
             scored there, what was carried can be shown.
     """
-    names = part_names(pairs)
-    labels: dict[str, np.ndarray | None] = {}
-    wanted = set()  # no map is read of the many targets without labels that a large set has
-    for source, target, *_ in pairs.rows():
-        if only is not None and (source, target) not in only:
-            continue
-        for item_id in (source, target):
-            if item_id not in labels:
-                labels[item_id] = shape_labels(pairs, item_id, names)
-        if labels[source] is not None and (targets_without or labels[target] is not None):
-            wanted.add((source, target))
+    labels = labels_of_shapes(pairs, part_names(pairs))
+    # no map is read of the many targets without labels that a large set has
+    wanted = {
+        (source, target)
+        for source, target, *_ in pairs.rows()
+        if (only is None or (source, target) in only)
+        and has_labels(pairs, source)
+        and (targets_without or has_labels(pairs, target))
+    }
     for source, target, arrays in pairs.pairs(wanted, ("target_to_source",)):
         sites = pairs.sites(target)
-        truth, predicted = labels[target], None
+        truth, predicted = labels(target), None
         if truth is None:
             truth = np.full(len(sites.positions), -1)
         if arrays is not None:
-            predicted = transfer_labels(labels[source], arrays["target_to_source"])
+            predicted = transfer_labels(labels(source), arrays["target_to_source"])
             predicted = predicted[sites.num_vertices :]
         yield LabelledPair(
             source=source,
@@ -72,5 +82,5 @@ def labelled_pairs(
             truth=truth[sites.num_vertices :],
             predicted=predicted,
             positions=sites.positions[sites.num_vertices :],
-            source_parts=frozenset(int(p) for p in np.unique(labels[source]) if p >= 0),
+            source_parts=frozenset(int(p) for p in np.unique(labels(source)) if p >= 0),
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from jaxtyping import Float, Int
 
 from semcorr.evaluation.segmentation import LabelledPair, PairScore, score_pair, summarise
 from semcorr.evaluation.voting import Voters, voting_groups
-from semcorr.stages.matched.coseg_labels import has_labels, shape_labels
+from semcorr.stages.matched.coseg_labels import has_labels, labels_of_shapes
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.store.items import Arrays
 from semcorr.transfer.labels import transfer_labels
@@ -68,7 +67,7 @@ def voted_pairs(
         votes: numbers of voters.
         only: the targets to read; None for all.
     """
-    labels = cache(lambda item_id: shape_labels(pairs, item_id, names))
+    labels = labels_of_shapes(pairs, names)
     for target, maps in pairs.by_target():
         if (only is not None and target not in only) or labels(target) is None:
             continue

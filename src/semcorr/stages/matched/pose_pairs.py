@@ -17,9 +17,12 @@ from semcorr.geometry.mesh_arrays import SITE_ARRAYS, Sites, from_arrays, sites_
 from semcorr.geometry.part_labels import labels_from_points
 from semcorr.store.chunk import ChunkReader
 from semcorr.store.items import Arrays
+from semcorr.store.kept import Kept
 from semcorr.store.manifest import Row
 
 PAIR_SEPARATOR = " <- "
+# Bytes; sites of a shape are one or two megabytes
+SITES_KEPT = 600_000_000
 
 
 def pair_id(source: str, target: str) -> str:
@@ -67,7 +70,9 @@ def true_site_labels(
 
 @dataclass
 class PosePairs:
-    """Readers of one pose of an experiment; shapes are loaded once.
+    """Readers of one pose of an experiment.
+
+    Ground truth is kept of all shapes, their sites as far as SITES_KEPT allows.
 
     Attributes:
         matches: one reader per chunk of targets.
@@ -81,7 +86,7 @@ class PosePairs:
     truth: list[ChunkReader]
     part_names: Mapping[str, str] = field(default_factory=dict)
     names_in_data: set[str] = field(default_factory=set)
-    _sites: dict[str, Sites] = field(default_factory=dict)
+    _sites: Kept = field(default_factory=lambda: Kept(SITES_KEPT))
     _truth: dict[str, Truth | None] = field(default_factory=dict)
 
     @classmethod
@@ -165,9 +170,9 @@ class PosePairs:
 
     def sites(self, item_id: str) -> Sites:
         """Return the sites of a shape."""
-        if item_id not in self._sites:
-            self._sites[item_id] = sites_of(find_item(self._mesh_readers, item_id, SITE_ARRAYS))
-        return self._sites[item_id]
+        return self._sites.get(
+            item_id, lambda: sites_of(find_item(self._mesh_readers, item_id, SITE_ARRAYS))
+        )
 
     def mesh(self, item_id: str) -> Mesh:
         """Return the mesh of a shape with its appearance; not kept, textures are large."""
@@ -214,7 +219,10 @@ class PosePairs:
         truth = truth_from_arrays(arrays)
         self.names_in_data.update(truth.label_names)
         names = tuple(self.part_names.get(name, name) for name in truth.label_names)
-        return replace(truth, label_names=names)
+        labels = truth.face_labels.astype(np.int16)  # a label file has at most 1000 names
+        if not (labels >= 0).any():  # most shapes of a large set: no memory for none
+            labels = np.broadcast_to(np.int16(-1), labels.shape)
+        return replace(truth, label_names=names, face_labels=labels)
 
 
 def by_id(readers: list[ChunkReader]) -> dict[str, ChunkReader]:
