@@ -9,13 +9,9 @@ from semcorr.cameras import Cameras, explicit, fibonacci, hammersley, orbit, pix
 from semcorr.datasets.procedural import generate
 from semcorr.errors import ItemError, UserError
 from semcorr.geometry.mesh import Material, Mesh
+from semcorr.geometry.srgb import linear_from_srgb, srgb_from_linear
 from semcorr.rendering.appearance import Appearance
-from semcorr.rendering.colour import (
-    bytes_from_linear,
-    filmic_from_linear,
-    linear_from_srgb,
-    srgb_from_linear,
-)
+from semcorr.rendering.colour import bytes_from_linear, filmic_from_linear
 from semcorr.rendering.interface import PUBLISHED_LAMPS, Lamp, RenderOptions
 from semcorr.rendering.lighting import (
     SurfacePoints,

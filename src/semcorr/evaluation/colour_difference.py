@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from semcorr.rendering.colour import linear_from_srgb
+from semcorr.geometry.srgb import linear_from_srgb
 
 # IEC 61966-2-1: linear sRGB to CIE XYZ under D65, and the white of that matrix
 _XYZ_FROM_RGB = np.array(

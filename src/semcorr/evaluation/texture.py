@@ -9,9 +9,7 @@ from jaxtyping import Float, Int
 
 from semcorr.evaluation.bootstrap import bootstrap_ci95, mean_or_none, rounded
 from semcorr.evaluation.colour_difference import ciede2000, lab_from_srgb, psnr
-
-# sRGB of what has no match: neither dark nor bright, as in the figures
-UNMATCHED = (158 / 255, 158 / 255, 162 / 255)
+from semcorr.transfer.colours import UNMATCHED
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def round_trip_colours(
 def score_pair(pair: TexturePair) -> TextureScore:
     """Measure one pair; points without a match count as grey."""
     lost = np.isnan(pair.returned).any(axis=1)
-    returned = np.where(lost[:, None], UNMATCHED, pair.returned)
+    returned = np.where(lost[:, None], np.array(UNMATCHED) / 255, pair.returned)
     difference = ciede2000(lab_from_srgb(pair.original), lab_from_srgb(returned))
     return TextureScore(
         pair.source,

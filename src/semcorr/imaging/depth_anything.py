@@ -16,6 +16,7 @@ from semcorr.features.image_networks import compute_in
 from semcorr.features.lifting import on_background
 from semcorr.features.networks import TYPES
 from semcorr.features.upstream import Upstream
+from semcorr.networks.backbone_spec import IMAGENET_MEAN, IMAGENET_STD
 from semcorr.networks.devices import device_of
 from semcorr.networks.transformers_models import load_model
 from semcorr.store.items import Arrays
@@ -23,8 +24,6 @@ from semcorr.store.items import Arrays
 # Raised by hand when what this kind computes changes, here or in what it imports
 VERSION = 1
 RAGGED = frozenset()
-# Of the pictures that the network was trained on, 0..1 per channel
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Fitted inverse depths below this lie behind the camera or at infinity
 MIN_INVERSE = 1e-3
 
@@ -81,7 +80,9 @@ def network_input(
     scale = size / min(picture.shape[:2])
     height, width = (max(1, round(side * scale / patch)) * patch for side in picture.shape[:2])
     resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-    values = (np.asarray(resized, np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
+    values = (np.asarray(resized, np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(
+        IMAGENET_STD
+    )
     return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Of the pictures that the network was trained on, 0..1 per channel
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from semcorr.networks.backbone_spec import IMAGENET_MEAN, IMAGENET_STD
+
 # Prompts that are answered at once: bounds memory
 BATCH = 32
 # A mask along more of the picture's border than this is what lies behind the object
@@ -60,7 +60,9 @@ def square(
     scale = side / max(height, width)
     resized = int(height * scale + 0.5), int(width * scale + 0.5)
     small = Image.fromarray(picture).resize(resized[::-1], Image.Resampling.BILINEAR)
-    values = (np.asarray(small, np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
+    values = (np.asarray(small, np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(
+        IMAGENET_STD
+    )
     padded = np.zeros((side, side, 3), np.float32)
     padded[: resized[0], : resized[1]] = values
     return torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous(), resized

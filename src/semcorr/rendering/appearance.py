@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from semcorr.geometry.mesh import Mesh
-from semcorr.rendering.colour import LINEAR_OF_BYTE, linear_from_srgb, srgb_from_linear
+from semcorr.geometry.srgb import linear_from_srgb, srgb_from_linear
+from semcorr.rendering.colour import LINEAR_OF_BYTE
 from semcorr.rendering.rays import blend, corners_first
 
 # linear light over encoded values in even steps

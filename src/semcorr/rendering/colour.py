@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from semcorr.geometry.srgb import linear_from_srgb, srgb_from_linear
+
 # Blender's "Filmic" as one curve over log2 of linear light, read off a rendered grey ramp at 4.5;
 # it acts per channel (colours differ from the curve only in extreme highlights)
 FILMIC_LOG2 = np.arange(-12.5, 4.01, 0.5)
@@ -13,17 +15,6 @@ FILMIC_VALUE = np.array(
     dtype=np.float64,
 )
 TABLE_SIZE = 1 << 14
-
-
-def srgb_from_linear(linear: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Encode linear light 0..1 (IEC 61966-2-1); values outside are clipped."""
-    clipped = np.clip(linear, 0.0, 1.0)
-    return np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
-
-
-def linear_from_srgb(encoded: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Decode sRGB values 0..1 to linear light."""
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
 LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255.0).astype(np.float32)

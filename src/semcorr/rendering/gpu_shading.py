@@ -157,7 +157,7 @@ def _pyramid(texture: Float[Tensor, "h w 3"]) -> list[Tensor]:
 
 
 def _encoded(linear: Tensor) -> Tensor:
-    """Linear light 0..1 to sRGB (see `colour.srgb_from_linear`)."""
+    """Linear light 0..1 to sRGB (see `geometry.srgb`)."""
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curved)
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from semcorr.transfer.colours import label_palette, spatial_rainbow, transfer_colours
+from semcorr.geometry.srgb import linear_from_srgb, srgb_from_linear
+from semcorr.transfer.colours import UNMATCHED, label_palette, spatial_rainbow, transfer_colours
 
 # HNSR section 6.1: the label palette of the published figures
 LABEL_PALETTE = np.rint(255 * label_palette(9)).astype(np.uint8)
 FAR = 0.25  # longest sides: where colours of distances end
-NO_MATCH = np.array((158, 158, 162), dtype=np.uint8)  # unmatched, unlabelled, no confidence
+NO_MATCH = np.array(UNMATCHED, dtype=np.uint8)  # unmatched, unlabelled, no confidence
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow (unreadable on white), reordered;
 # baselines are told apart from methods by their greys
@@ -127,15 +128,12 @@ def hex_colour(colour: Sequence[int]) -> str:
 
 def linear_light(colours: UInt8[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Linear light in 0..1 of sRGB bytes."""
-    unit = np.asarray(colours) / 255.0
-    return np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
+    return linear_from_srgb(np.asarray(colours) / 255.0)
 
 
 def srgb_bytes(linear: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     """Bytes in sRGB of linear light; what lies outside 0..1 is clipped."""
-    linear = np.clip(linear, 0.0, 1.0)
-    curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255.0 * curve).astype(np.uint8)
+    return np.rint(255.0 * srgb_from_linear(linear)).astype(np.uint8)
 
 
 def _unit_box(

@@ -18,6 +18,7 @@ from semcorr.rendering.normals import face_normals
 from semcorr.rendering.raycast import render
 from semcorr.rendering.rays import RayCaster
 from semcorr.report.colours import linear_light, srgb_bytes
+from semcorr.transfer.carry import NORMAL_WEIGHT
 
 FIELD_OF_VIEW = 20.0  # degrees; narrow, so that proportions stay comparable
 MARGIN = 0.94  # part of the picture that the shape fills
@@ -30,8 +31,6 @@ _OCCLUSION_REACH = 0.22  # of the longest side
 _OCCLUSION_RAYS = 8
 _OCCLUSION_WEIGHT = 0.75
 _SURFACE_OFFSET = 5e-4
-# how much turning a normal by 90 degrees counts against distance when the nearest site is sought
-_NORMAL_WEIGHT = 0.08
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ def nearest_sites(
     size = float(np.ptp(sites, axis=0).max()) or 1.0
     known, asked = sites / size, look.position / size
     if site_normals is not None:
-        known = np.concatenate([known, _NORMAL_WEIGHT * np.asarray(site_normals)], axis=1)
-        asked = np.concatenate([asked, _NORMAL_WEIGHT * look.normal], axis=1)
+        known = np.concatenate([known, NORMAL_WEIGHT * np.asarray(site_normals)], axis=1)
+        asked = np.concatenate([asked, NORMAL_WEIGHT * look.normal], axis=1)
     return cKDTree(known).query(asked)[1]
 
 

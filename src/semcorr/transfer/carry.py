@@ -13,7 +13,7 @@ from semcorr.geometry.mesh_arrays import Sites
 NEIGHBOURS = 8
 # How much turning a normal by 90 degrees counts against distance (longest side 1) when neighbours
 # are sought: keeps the two sides of a thin board apart
-_NORMAL_WEIGHT = 0.08
+NORMAL_WEIGHT = 0.08
 # Matches of neighbours belong together within this many times the distance of the neighbours, and
 # at least within this share of the longest side
 _STRETCH, _LEAST_REACH = 3.0, 0.02
@@ -97,8 +97,8 @@ def carry(
     places = np.asarray(source_positions, np.float64)[target_to_source[matched]]
     positions = sites.positions[matched]
     normals = site_normals(sites)[matched]
-    tree = cKDTree(np.concatenate([positions, _NORMAL_WEIGHT * normals], axis=1))
-    asked = np.concatenate([points.positions, _NORMAL_WEIGHT * points.normals], axis=1)
+    tree = cKDTree(np.concatenate([positions, NORMAL_WEIGHT * normals], axis=1))
+    asked = np.concatenate([points.positions, NORMAL_WEIGHT * points.normals], axis=1)
     for start in range(0, len(asked), _ROWS):
         rows = slice(start, start + _ROWS)
         count = min(NEIGHBOURS, tree.n)

@@ -27,7 +27,8 @@ _PALETTE = (
     (157, 195, 231),
 )
 _GOLDEN = 0.6180339887498949
-UNLABELLED = (0.6, 0.6, 0.6)
+UNLABELLED = (0.6, 0.6, 0.6)  # published
+UNMATCHED = (158, 158, 162)  # 0..255, what has no match: neither dark nor bright
 
 
 def spatial_rainbow(

@@ -7,11 +7,9 @@ from scipy.spatial import cKDTree
 from semcorr.geometry.closest import Surface
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import Sites
-from semcorr.transfer.carry import SurfacePoints, site_normals
+from semcorr.transfer.carry import NORMAL_WEIGHT, SurfacePoints, site_normals
 from semcorr.transfer.texture import Follow
 
-# As in `carry`: which side of a thin board a point lies on
-_NORMAL_WEIGHT = 0.08
 # Of a part that is flat along an axis; keeps the scale finite
 _LEAST_SPREAD = 1e-3
 
@@ -70,10 +68,10 @@ def by_parts(
     target_samples = target_sites.positions[samples]
     laid = _laid(source, source_sites, source_face_labels, target_samples @ rotation.T, labels)
     normals = site_normals(target_sites)[samples]
-    tree = cKDTree(np.concatenate([target_samples, _NORMAL_WEIGHT * normals], axis=1))
+    tree = cKDTree(np.concatenate([target_samples, NORMAL_WEIGHT * normals], axis=1))
 
     def follow(points: SurfacePoints):
-        asked = np.concatenate([points.positions, _NORMAL_WEIGHT * points.normals], axis=1)
+        asked = np.concatenate([points.positions, NORMAL_WEIGHT * points.normals], axis=1)
         part = labels[tree.query(asked)[1]]
         face, weights = np.zeros(len(part), np.int64), np.zeros((len(part), 3))
         found = np.zeros(len(part), bool)

@@ -16,13 +16,11 @@ from semcorr.geometry.closest import Surface
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import Sites
 from semcorr.geometry.sampling import face_areas
+from semcorr.geometry.srgb import srgb_from_linear
 from semcorr.geometry.texels import padded, texels_of
 from semcorr.rendering.appearance import Appearance
-from semcorr.rendering.colour import srgb_from_linear
 from semcorr.transfer.carry import SurfacePoints, carry, site_points, surface_points
-
-# sRGB of what has no match, the grey of the figures
-UNMATCHED = (158, 158, 162)
+from semcorr.transfer.colours import UNMATCHED
 
 # From points of the target to (face, weights) on the source and which of them are known
 Follow = Callable[

@@ -4,14 +4,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 
-def srgb_from_linear(linear: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Encode linear intensities 0..1 (IEC 61966-2-1); values outside are clipped."""
-    linear = np.clip(linear, 0.0, 1.0)
-    return np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
-    )
-
-
 def bytes_from_unit(values: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     """Round values 0..1 to 0..255; what is not finite becomes 0."""
     values = np.nan_to_num(np.asarray(values, np.float64), nan=0.0, posinf=1.0, neginf=0.0)

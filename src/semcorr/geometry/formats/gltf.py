@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from semcorr.geometry.formats.colors import bytes_from_unit, rgba, srgb_from_linear
+from semcorr.geometry.formats.colors import bytes_from_unit, rgba
 from semcorr.geometry.formats.gltf_document import Document
 from semcorr.geometry.formats.gltf_materials import Looks
 from semcorr.geometry.formats.gltf_scene import Placed, Scene
 from semcorr.geometry.formats.source import Source
 from semcorr.geometry.mesh import Material, Mesh
+from semcorr.geometry.srgb import srgb_from_linear
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 

@@ -8,10 +8,10 @@ from math import cos, sin
 import numpy as np
 from jaxtyping import Float
 
-from semcorr.geometry.formats.colors import srgb_from_linear
 from semcorr.geometry.formats.gltf_document import Document
 from semcorr.geometry.formats.pictures import Pictures
 from semcorr.geometry.mesh import Material
+from semcorr.geometry.srgb import srgb_from_linear
 
 log = logging.getLogger(__name__)
 
