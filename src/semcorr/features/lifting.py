@@ -258,7 +258,7 @@ def lift(
         ]
         if total is None:
             total = np.zeros((len(sites), sum(rows.shape[1] for _, rows in blocks)), np.float32)
-        pixels, site_depth = (part[0] for part in project(_one(cameras, view), sites))
+        pixels, site_depth = (part[0] for part in project(cameras.select(view), sites))
         # Coarse pictures: next to a pixel's centre a slanted surface is up to a pixel away in depth.
         tolerance = np.maximum(options.tolerance, site_depth / cameras.intrinsics[view, 0, 0])
         visible = visible_sites(pixels, site_depth, depth[view], tolerance)
@@ -268,12 +268,6 @@ def lift(
     if total is None or not hits.any():
         raise ItemError(f"no view shows any of the {len(sites)} sites")
     return _finish(total, hits, sites)
-
-
-def _one(cameras: Cameras, view: int) -> Cameras:
-    part = slice(view, view + 1)
-    poses, intrinsics = cameras.cam_from_world[part], cameras.intrinsics[part]
-    return Cameras(poses, intrinsics, cameras.height, cameras.width)
 
 
 def _add(total, chosen, pixels, picture, blocks, options: LiftOptions) -> None:

@@ -130,7 +130,7 @@ def shared_points(
     faces = views.faces[first][kept]
     barycentric = views.barycentric[first][kept].astype(np.float64)
     positions = on_surface(*second_mesh, faces, barycentric)
-    pixels, depth = (v[0] for v in project(camera(cameras, second[1]), positions))
+    pixels, depth = (v[0] for v in project(cameras.select(second[1]), positions))
     column, row = np.floor(pixels).astype(np.int64).T
     inside = (depth > 0) & (column >= 0) & (row >= 0)
     inside &= (column < cameras.width) & (row < cameras.height)
@@ -138,10 +138,3 @@ def shared_points(
     seen = inside & (np.abs(buffer.astype(np.float64) - depth) < TOLERANCE)
     points = SharedPoints(views.pixels[first][kept] + 0.5, pixels, faces, barycentric)
     return points.chosen(seen)
-
-
-def camera(cameras: Cameras, view: int) -> Cameras:
-    """Return one camera of a set."""
-    part = slice(view, view + 1)
-    poses, intrinsics = cameras.cam_from_world[part], cameras.intrinsics[part]
-    return Cameras(poses, intrinsics, cameras.height, cameras.width)

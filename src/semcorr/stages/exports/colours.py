@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
 from semcorr.report.colours import (
     FAR,
@@ -18,7 +18,7 @@ from semcorr.report.colours import (
     rainbow_colours,
 )
 from semcorr.stages.exports.textures import Textures, itself
-from semcorr.stages.matched.coseg_labels import part_names, shape_labels
+from semcorr.stages.matched.coseg_labels import part_names, shape_face_labels, shape_labels
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.store.items import Arrays
 from semcorr.transfer.cycle import cycle_distance
@@ -119,7 +119,7 @@ class Colourings:
             source,
             target,
             arrays["target_to_source"],
-            _face_labels(self._pairs, source, self._names),
+            shape_face_labels(self._pairs, source, self._names),
             transfer_labels(labels, arrays["target_to_source"]),
         )
         yield Shown("texture_parts", source, texture=(source, itself))
@@ -129,9 +129,3 @@ class Colourings:
 def _carried(what, source, target, own, target_to_source) -> Iterator[Shown]:
     yield Shown(what, source, own)
     yield Shown(what, target, carried_colours(own, target_to_source))
-
-
-def _face_labels(pairs: PosePairs, item_id: str, names: list[str]) -> Int[np.ndarray, " f"]:
-    truth = pairs.truth_of(item_id)
-    common = np.array([*(names.index(name) for name in truth.label_names), -1])
-    return common[truth.face_labels]

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Int
 
+from semcorr.datasets.context import Truth
 from semcorr.evaluation.segmentation import LabelledPair
 from semcorr.stages.matched.pose_pairs import PosePairs, true_site_labels
 from semcorr.transfer.labels import transfer_labels
@@ -35,8 +36,20 @@ def shape_labels(pairs: PosePairs, item_id: str, names: list[str]) -> np.ndarray
     if not has_labels(pairs, item_id):
         return None
     truth = pairs.truth_of(item_id)
-    common = np.array([*(names.index(n) for n in truth.label_names), -1])
-    return true_site_labels(pairs.sites(item_id), truth, common)
+    return true_site_labels(pairs.sites(item_id), truth, _common(truth, names))
+
+
+def shape_face_labels(
+    pairs: PosePairs, item_id: str, names: list[str]
+) -> Int[np.ndarray, " f"] | None:
+    """Return the label of every face, -1 = none; None where the ground truth could not be read."""
+    truth = pairs.truth_of(item_id)
+    return None if truth is None else _common(truth, names)[truth.face_labels]
+
+
+def _common(truth: Truth, names: list[str]) -> Int[np.ndarray, " l"]:
+    """Return the index into `names` of each of a truth's labels, and last that of none."""
+    return np.array([*(names.index(name) for name in truth.label_names), -1])
 
 
 def labels_of_shapes(

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from semcorr.geometry.mesh import Mesh
 from semcorr.report.contact_sheet import Prediction, SheetSource, SheetTarget, SheetText
+from semcorr.stages.matched.coseg_labels import shape_face_labels
 from semcorr.stages.matched.pose_pairs import PosePairs
 
 
@@ -47,7 +46,7 @@ def sheet_sources(sheet: Sheet, names: list[str]) -> list[SheetSource]:
         SheetSource(
             name=source,
             mesh=_mesh(sheet.any, source),
-            face_labels=_face_labels(sheet, source),
+            face_labels=shape_face_labels(sheet.any, source, sheet.names),
             sites=sheet.any.sites(source).positions,
         )
         for source in names
@@ -61,7 +60,7 @@ def sheet_target(sheet: Sheet, target: str, predictions: dict[str, Prediction]) 
         name=target,
         mesh=_mesh(sheet.any, target),
         sites=sites.positions[sites.num_vertices :],
-        face_labels=_face_labels(sheet, target),
+        face_labels=shape_face_labels(sheet.any, target, sheet.names),
         predictions=predictions,
     )
 
@@ -69,11 +68,3 @@ def sheet_target(sheet: Sheet, target: str, predictions: dict[str, Prediction]) 
 def _mesh(pairs: PosePairs, item_id: str) -> Mesh:
     sites = pairs.sites(item_id)
     return Mesh(vertices=sites.positions[: sites.num_vertices], faces=sites.faces)
-
-
-def _face_labels(sheet: Sheet, item_id: str) -> np.ndarray | None:
-    truth = sheet.any.truth_of(item_id)
-    if truth is None:
-        return None
-    common = np.array([*(sheet.names.index(n) for n in truth.label_names), -1])
-    return common[truth.face_labels]
