@@ -24,7 +24,7 @@ WORK = "items\tfailed\titems_s\tcpu_s\tpeak_mb\tbytes\tfiles\tgpu_mb\n5\t1\t2.0\
 # Have no output: with a benchmark file Snakemake would think them done. The stage of `pair` keeps the
 # record itself; the others only read the manifests of what they collect
 OWN_RECORD = {"pair"}
-COLLECTING = {"renders", "masks", "depths", "features", "matches"}
+COLLECTING = {"renders", "masks", "depths", "features", "matches", "labels"}
 
 
 def test_every_rule_that_runs_a_stage_records_what_it_cost():

@@ -127,10 +127,9 @@ def test_exports_and_labels_are_no_part_of_all(prepared):
 def test_labels_are_carried_to_every_target_and_are_mostly_right(exported):
     reader = ChunkReader(exported.folder / f"{LABELS}.json")
     truth = ChunkReader(exported.folder / "results/truth/chairs_yaw/0.json")
-    ids = [f"chair_9_{n:05d}" for n in range(small.CONFIG["datasets"]["chairs"]["count"])]
-    assert list(reader.ids) == ids
+    assert len(reader.ids) > 1 and list(reader.ids) == list(truth.ids)  # chairs of one chunk
     right = []
-    for item_id in ids:
+    for item_id in reader.ids:
         carried, known = reader.read(item_id), truth_from_arrays(truth.read(item_id))
         parts = decode(carried["info"])["parts"]
         names = [parts[n] for n in carried["face_labels"]]
