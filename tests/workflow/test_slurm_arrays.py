@@ -1,6 +1,8 @@
-"""Jobs that become ready one by one are all submitted, once each, with and without arrays."""
+"""Jobs that become ready one by one are all submitted, once each, where arrays are on.
 
-import pytest
+Without arrays every job is a call of its own: test_slurm_submission.py.
+"""
+
 import simulation
 import staggered
 
@@ -9,25 +11,21 @@ CHUNKS = 4
 LIMIT_S = 400
 
 
-@pytest.mark.parametrize("arrays", [True, False], ids=["arrays", "jobs"])
-def test_jobs_that_become_ready_one_by_one_are_all_submitted(tmp_path, arrays):
+def test_jobs_that_become_ready_one_by_one_are_all_submitted(tmp_path):
     staggered.many(tmp_path, 12)
     config = simulation.config(datasets__many__chunks=CHUNKS)
     words = [f"results/truth/many/{chunk}.json" for chunk in range(CHUNKS)]
-    run = staggered.run(tmp_path, words, config, (0.5, 20), LIMIT_S, arrays)
+    run = staggered.run(tmp_path, words, config, (0.5, 20), LIMIT_S, arrays=True)
     assert run.lost == [], run.text[-3000:]
     assert run.repeated == [], run.text[-3000:]
     assert run.code == 0, run.text[-3000:]
     counts = run.by_rule()
     jobs = {rule: number for rule, (number, _) in counts.items()}
     assert jobs == dict.fromkeys(("raw", "meshes", "truth"), CHUNKS)
-    if arrays:
-        assert counts["raw"][1] == 1, "all are ready at the start"
-        assert any(len(call["jobs"]) == 1 for call in run.calls), (
-            "none was ready alone: this run shows nothing of such a job"
-        )
-    else:
-        assert all(jobs == calls for jobs, calls in counts.values())
+    assert counts["raw"][1] == 1, "all are ready at the start"
+    assert any(len(call["jobs"]) == 1 for call in run.calls), (
+        "none was ready alone: this run shows nothing of such a job"
+    )
 
 
 def test_the_count_can_fail():
