@@ -8,12 +8,19 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
+from semcorr.config.load import validate
+from semcorr.planning import Plan
 from semcorr.stages import check
 from semcorr.stages.check import RAYCAST, targets
+from semcorr.stages.one_pair.method import AUTO_ORDER
 from semcorr.stages.running import machine
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -300,3 +307,11 @@ def test_whole_check_with_a_broken_library(tmp_path):
     assert record["packages"]["embreex"]["error"] == "its import ends Python (code -6)"
     assert record["packages"]["torch"]["ok"] is not False, record["packages"]["torch"]
     assert "embreex: its import ends Python" in run.stdout
+
+
+def test_the_guided_methods_are_those_that_pair_tries():
+    raw = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    plan = Plan(validate(raw, []))
+    assert [plan.weights_behind(method) for method in AUTO_ORDER] == [
+        {key} for key in check.GUIDED.values()
+    ]
