@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from semcorr.assets.table import read_table
 from semcorr.config.load import validate
 from semcorr.planning import Plan
 from semcorr.stages import check
@@ -311,7 +312,7 @@ def test_whole_check_with_a_broken_library(tmp_path):
 
 def test_the_guided_methods_are_those_that_pair_tries():
     raw = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    plan = Plan(validate(raw, []))
+    plan = Plan(validate(raw, list(read_table(ROOT / "config/assets.csv"))))
     assert [plan.weights_behind(method) for method in AUTO_ORDER] == [
         {key} for key in check.GUIDED.values()
     ]
