@@ -80,7 +80,7 @@ def fast(source, own, target, other, atlas, match, size):
 def plain(source, own, target, other, atlas: Atlas, match, size):
     """The same, one texel after another; numpy only over what one texel is compared with."""
     known, taken = carry.site_normals(other), own.positions[match]
-    described = np.concatenate([other.positions, carry._NORMAL_WEIGHT * known], axis=1)
+    described = np.concatenate([other.positions, carry.NORMAL_WEIGHT * known], axis=1)
     corners = np.stack([atlas.corner_uvs[..., 0], 1 - atlas.corner_uvs[..., 1]], -1) * size - 0.5
     picture, covered = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), bool)
     alone, found = set(range(len(corners))), {}
@@ -133,7 +133,7 @@ def colour(source, target, described, other, taken, atlas, face, weights, size):
     normal = np.cross(triangle[1] - triangle[0], triangle[2] - triangle[0])
     area = np.linalg.norm(normal)
     normal = normal / area if area > 0 else normal
-    asked = np.concatenate([point, carry._NORMAL_WEIGHT * normal])
+    asked = np.concatenate([point, carry.NORMAL_WEIGHT * normal])
     distance = np.linalg.norm(described - asked, axis=1)
     near = np.argsort(distance)[: carry.NEIGHBOURS]
     offsets = other.positions[near] - point

@@ -14,6 +14,7 @@ from semcorr.errors import ItemError, UserError
 from semcorr.features.upstream import Upstream
 from semcorr.imaging import depth_anything
 from semcorr.imaging.depth_anything import fitted, inverse_depth, network_input
+from semcorr.networks.backbone_spec import IMAGENET_MEAN, IMAGENET_STD
 from semcorr.stages.running.chunk_variants import kind_module
 from semcorr.store.memory import MemoryReader
 
@@ -50,8 +51,8 @@ def test_the_network_is_given_what_its_own_preprocessing_gives_it():
         keep_aspect_ratio=True,
         ensure_multiple_of=PATCH,
         resample=3,
-        image_mean=list(depth_anything.MEAN),
-        image_std=list(depth_anything.STD),
+        image_mean=list(IMAGENET_MEAN),
+        image_std=list(IMAGENET_STD),
     )
     image = picture(90, 90)
     expected = theirs(image, return_tensors="pt")["pixel_values"]
