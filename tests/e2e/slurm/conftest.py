@@ -1,8 +1,11 @@
 """A Slurm for each module of this folder; without one its tests are skipped, and the last lines say why."""
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))  # harness, small
@@ -43,8 +46,12 @@ def slurm(tmp_path_factory, request):
 
 @pytest.fixture
 def work(tmp_path, slurm):
-    """An empty folder with the toy workflow."""
-    return toy(tmp_path / "toy", slurm)
+    """An empty folder with the toy workflow; what a failed node leaves running of it is ended."""
+    yield toy(tmp_path / "toy", slurm)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and any(str(tmp_path) in w for w in process.cmdline()):
+                process.kill()
 
 
 @pytest.fixture(scope="session")
