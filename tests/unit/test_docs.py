@@ -202,8 +202,9 @@ def examples():
 
 @pytest.mark.parametrize("block", examples())
 def test_examples_of_configuration_validate(block):
-    base = yaml.safe_load(text("config/config.yaml"))
-    validate(merged(base, yaml.safe_load(block)), asset_keys(ROOT / "config/assets.csv"))
+    base, example = yaml.safe_load(text("config/config.yaml")), yaml.safe_load(block)
+    config = validate(merged(base, example), asset_keys(ROOT / "config/assets.csv"))
+    assert example.keys() <= config.model_fields_set
 
 
 def test_the_published_setting_adds_a_method_and_leaves_the_others():
