@@ -102,7 +102,7 @@ KEEP_STATUS = $(if $(PYTEST_STATUS),; echo $$? > $(PYTEST_STATUS))
 test: env env-blender shared-libraries browser  ## the whole test suite
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)$(KEEP_STATUS)
 
-test-cluster: env  ## the workflow on a Slurm of the tests' own (Debian; minutes)
+test-cluster: env env-blender  ## the workflow on a Slurm of the tests' own (Debian; minutes)
 	@$(PYTHON) setup/slurm.py || true
 	@$(PYTHON) -m pytest -m cluster tests/e2e/slurm $(PYTEST_ARGS)$(KEEP_STATUS)
 

@@ -12,12 +12,12 @@ import random
 import signal
 import sys
 import time
-from pathlib import Path
 
 import harness
 import pytest
 import small
 import small_pack
+from part_writers import PATIENCE, advance, alive, catch, send
 
 # Scores of two methods: all stages, two jobs or more of each
 TARGETS = ("results/keypoints/corners/states.json", "results/keypoints/corners/guided.json")
@@ -32,8 +32,6 @@ STAGES = {
     "features": "features/*/pack",
     "matches": "matches/*/corners/aligned",
 }
-SLICE = 0.003
-PATIENCE = 240
 
 
 @pytest.fixture
@@ -58,76 +56,26 @@ def work(prepared, tmp_path):
 
 
 class Killer:
-    """Watches a running Snakemake and kills at a moment of a stage."""
+    """Watches a running Snakemake and stops it at a moment of a stage."""
 
     def __init__(self, work, dice):
         self.work, self.dice = work, dice
         self.log = []
 
-    def writers(self, stage):
-        """Yield (part folder, pid) of the processes that write a chunk of a stage."""
-        for lock in self.work.results.glob(f"{STAGES[stage]}/.*.part-*.lock"):
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                pid = int(lock.read_text().split()[0])
-                folder = lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))
-                if alive(pid) and folder.is_dir():
-                    yield folder, pid
-
     def catch(self, stages, snakemake):
         """Wait for a part folder of one of the stages and stop its writer: (stage, folder, pid)."""
-        deadline = time.monotonic() + PATIENCE
-        while snakemake.is_running():
-            assert time.monotonic() < deadline, f"no job of {stages} in {PATIENCE} s: {self.log}"
-            for stage in stages:
-                for folder, pid in self.writers(stage):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGSTOP)
-                        wait_until_stopped(pid)
-                        if folder.is_dir() and alive(pid):
-                            return stage, folder, pid
-            time.sleep(0.002)
-        raise AssertionError(
-            f"Snakemake ended before a job of {stages} was caught: {self.log}\n"
-            + snakemake.end().text[-3000:]
-        )
+        names = {STAGES[stage]: stage for stage in stages}
+
+        def said():
+            text = "" if snakemake.is_running() else snakemake.end().text[-3000:]
+            return f"{self.log}\n{text}"
+
+        found = catch(self.work.results, list(names), snakemake.is_running, said)
+        return names[found[0]], *found[1:]
 
     def advance(self, folder, pid):
-        """Let a stopped job go on, in slices, to a drawn number of finished items or into packing.
-
-        Returns:
-            Whether its part folder is still there.
-        """
-        wanted = self.dice.randrange(4)
-        while alive(pid) and folder.is_dir():
-            finished = len(list(folder.glob("*.npz"))) + len(list(folder.glob("*.json")))
-            if finished >= wanted or (folder / "packed.zarr").exists():
-                break
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-                time.sleep(SLICE)
-                os.kill(pid, signal.SIGSTOP)
-                wait_until_stopped(pid)
-        return folder.is_dir()
-
-
-def alive(pid):
-    """Whether a process is there and no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
-
-
-def wait_until_stopped(pid):
-    """Return once a process that got SIGSTOP no longer runs."""
-    for _ in range(2000):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "TZX":
-                return
-        except OSError:
-            return
-        time.sleep(0.0005)
+        """Let a stopped job go on to a drawn number of finished items; whether it still writes."""
+        return advance(folder, pid, self.dice.randrange(4))
 
 
 def same_as(work, prepared):
@@ -155,13 +103,13 @@ def test_every_stage_and_snakemake_itself_killed(work, prepared, dice):
         waiting.remove(stage)
         killer.log.append((stage, kind_of[stage], folder.name))
         if kind_of[stage] == "job":
-            kill(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
             continue
         if kind_of[stage] == "everything":  # the machine goes down
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         process.kill()
-        kill(pid, signal.SIGCONT)
+        send(pid, signal.SIGCONT)
         work.run("--unlock")
         process = work.start("--retries", "2", *TARGETS)
     run = process.end()
@@ -191,12 +139,6 @@ def test_snakemake_killed_at_any_time(work, prepared, dice):
     assert work.plan(target).outputs == frozenset()
 
 
-def kill(pid, number):
-    """Send a signal to a process that may have ended."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
 @pytest.mark.parametrize("changed", [False, True], ids=["same configuration", "another one"])
 def test_an_orphan_lives_on_and_the_second_writer_waits_for_it(changed, work, prepared, dice):
     """Snakemake killed, its child not: the next run's job waits, names the child's pid, and is right."""
@@ -220,7 +162,7 @@ def test_an_orphan_lives_on_and_the_second_writer_waits_for_it(changed, work, pr
         time.sleep(0.05)
     assert folder.is_dir()
     assert alive(pid)
-    os.kill(pid, signal.SIGCONT)
+    send(pid, signal.SIGCONT)
     run = second.end()
     assert run.code == 0, run.text
     assert not list(work.results.rglob("*.part-*"))

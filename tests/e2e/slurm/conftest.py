@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))  # harness, small
 
+from chair_checkout import checkouts  # noqa: E402
 from cluster_runs import toy  # noqa: E402
 from daemons import NoSlurm  # noqa: E402
 from slurm_cluster import Cluster  # noqa: E402
@@ -42,6 +43,7 @@ def slurm(tmp_path_factory, request):
         pytest.skip(f"no Slurm: {reason}")
     yield cluster
     cluster.stop()
+    assert cluster.left() == []
 
 
 @pytest.fixture
@@ -55,8 +57,14 @@ def work(tmp_path, slurm):
 
 
 @pytest.fixture(scope="session")
-def expected(tmp_path_factory):
+def expected_toy(tmp_path_factory):
     """Contents of all results of the toy after a run without Slurm, for more samples than any test has."""
     local = toy(tmp_path_factory.mktemp("local") / "toy", samples=6)
     local.run()
     return local.contents()
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    """Make a checkout with a small chair: for a cluster, or for this machine alone."""
+    return checkouts(tmp_path_factory.mktemp)

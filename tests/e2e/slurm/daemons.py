@@ -1,5 +1,6 @@
 """Starting and stopping daemons that end with the tests; what the parts of a cluster share."""
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -8,6 +9,8 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+
+import psutil
 
 SECONDS = 60  # until something that was started answers
 _PR_SET_PDEATHSIG = 1
@@ -54,6 +57,18 @@ def stop_daemon(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def programs_of(folder: Path) -> list[str]:
+    """Return command lines of other processes that name something in a folder or work there."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            inside = process.cwd().startswith(str(folder))
+            if process.pid != os.getpid() and (inside or any(str(folder) in w for w in words)):
+                found.append(f"{process.pid}: {' '.join(words)}")
+    return found
 
 
 def free_ports(count: int) -> list[int]:

@@ -13,7 +13,15 @@ import subprocess
 from pathlib import Path
 
 import slurm_accounting
-from daemons import NoSlurm, free_ports, missing_programs, start_daemon, stop_daemon, wait
+from daemons import (
+    NoSlurm,
+    free_ports,
+    missing_programs,
+    programs_of,
+    start_daemon,
+    stop_daemon,
+    wait,
+)
 
 ETC = Path("/etc/slurm")
 TEMPLATES = Path(__file__).with_name("etc")
@@ -72,6 +80,11 @@ class Cluster:
         for link in self._links():
             if link.is_symlink() and Path(os.readlink(link)).parent == self.root:
                 link.unlink()
+
+    def left(self) -> list[str]:
+        """Return what still runs out of this cluster's folder or links to it: nothing, after `stop`."""
+        links = [str(link) for link in self._links() if link.is_symlink() or link.exists()]
+        return [*links, *programs_of(self.root)]
 
     def tell(self, *words: str, check: bool = True) -> str:
         """Run a command of Slurm; return what it says."""

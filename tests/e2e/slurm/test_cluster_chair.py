@@ -8,48 +8,11 @@ import harness
 import pytest
 import report_page
 import small
-import small_mirror
-from cluster_runs import ClusterWork, array_options, environment_of, succeeds
+from chair_checkout import TARGET
+from cluster_runs import array_options, succeeds
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
-TARGET = "results/coseg/chair.json"
 FIGURE = "results/figures/coseg/chair/scores.png"
-
-
-def config():
-    """Return four chairs in two chunks, one method on image features of a tiny network, `device: auto`."""
-    sections = {
-        "datasets": ["chairs"],
-        "renders": ["views"],
-        "features": ["lifted"],
-        "methods": ["nearest"],
-    }
-    chosen = {
-        section: {name: small.CONFIG[section][name] for name in names}
-        for section, names in sections.items()
-    }
-    chair = {
-        "category": "chair",
-        "poses": {"aligned": "chairs"},
-        "sources": 2,
-        "methods": ["nearest"],
-    }
-    return {"seed": 0, "device": "auto", "offline": True, **chosen, "coseg": {"chair": chair}}
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """Make a checkout with the configuration: for a cluster, or for this machine alone."""
-    mirror = small_mirror.write_mirror(tmp_path_factory.mktemp("mirror") / "mirror")
-
-    def make(cluster=None):
-        root = harness.copy_repository(tmp_path_factory.mktemp("chair") / "checkout")
-        variables = environment_of(root) | {"SEMCORR_MIRROR": str(mirror)}
-        work = ClusterWork(root, root, variables, cluster=cluster)
-        work.write_config(config())
-        return work
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +43,11 @@ def test_the_chair(slurm, checkout, expected):
     asked = {job["rule"]: (job["MinMemoryNode"], job["TimeLimit"]) for job in jobs}
     assert asked["feature"] == ("8000M", "04:00:00")
     assert asked["meshes"] == ("2000M", "00:30:00")
+
+    # the nodes claim a GPU that is only counted: jobs were given it, saw that it is none, and said so
+    logs = [path.read_text() for path in work.results.glob("logs/features/lifted/chairs/*.log")]
+    assert len(logs) == 2
+    assert all("Slurm gave this job a GPU (SLURM_" in text for text in logs), logs
 
     assert work.contents() == expected
     assert harness.verified_stores(work.results) > 0

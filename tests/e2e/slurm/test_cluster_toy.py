@@ -20,7 +20,7 @@ def attempts(jobs):
     return [(job["JobState"], job["MinMemoryNode"], job["TimeLimit"]) for job in jobs]
 
 
-def test_gpu_rules_get_one_gpu_of_the_gpu_partition_and_others_none(work, expected):
+def test_gpu_rules_get_one_gpu_of_the_gpu_partition_and_others_none(work, expected_toy):
     run = succeeds(work.submit("results/scores/s0.txt").end())
     jobs = work.jobs_of(run)
     assert [job["rule"] for job in jobs] == ["prepare", "network", "score"]
@@ -35,10 +35,10 @@ def test_gpu_rules_get_one_gpu_of_the_gpu_partition_and_others_none(work, expect
     for cpu in (prepare, score):
         assert "CUDA_VISIBLE_DEVICES" not in cpu and cpu["SLURMD_NODENAME"] in ("cpu1", "cpu2")
     made = ("results/prepared/s0.txt", "results/features/s0.txt", "results/scores/s0.txt")
-    as_expected(work, expected, *made)
+    as_expected(work, expected_toy, *made)
 
 
-def test_out_of_memory_is_retried_with_twice_as_much(work, expected):
+def test_out_of_memory_is_retried_with_twice_as_much(work, expected_toy):
     work.ask("prepare-s0", allocate_mb=1000, sleep=5)
     run = succeeds(work.submit(PREPARED[0]).end())
     first, second = attempts(work.job_of(run, "prepare"))
@@ -49,10 +49,10 @@ def test_out_of_memory_is_retried_with_twice_as_much(work, expected):
     assert "exceeded memory limit" in run.text  # the job's own log, shown because it failed
     logs = {path.stem for path in work.folder.glob(".snakemake/slurm_logs/rule_prepare/**/*.log")}
     assert logs == {work.job_of(run, "prepare")[0]["JobId"]}  # that of the failed attempt is kept
-    as_expected(work, expected, PREPARED[0])
+    as_expected(work, expected_toy, PREPARED[0])
 
 
-def test_out_of_time_is_retried_with_twice_as_much(work, expected):
+def test_out_of_time_is_retried_with_twice_as_much(work, expected_toy):
     work.write_config({"samples": 2, "minutes": 2})
     work.hold("prepare-s0")
     process = work.submit(PREPARED[0])
@@ -65,10 +65,10 @@ def test_out_of_time_is_retried_with_twice_as_much(work, expected):
     first, second = attempts(work.job_of(run, "prepare"))
     assert first == ("TIMEOUT", "800M", "00:02:00")
     assert second == ("COMPLETED", "1600M", "00:04:00")
-    as_expected(work, expected, PREPARED[0])
+    as_expected(work, expected_toy, PREPARED[0])
 
 
-def test_a_cancelled_job_is_submitted_again(work, expected):
+def test_a_cancelled_job_is_submitted_again(work, expected_toy):
     work.hold("prepare-s0")
     process = work.submit(PREPARED[0])
     work.wait_for("prepare-s0")
@@ -78,10 +78,10 @@ def test_a_cancelled_job_is_submitted_again(work, expected):
     run = succeeds(process.end())
     states = [job["JobState"] for job in work.job_of(run, "prepare")]
     assert states == ["CANCELLED", "COMPLETED"]
-    as_expected(work, expected, PREPARED[0])
+    as_expected(work, expected_toy, PREPARED[0])
 
 
-def test_a_job_pushed_off_its_node_comes_back(work, expected):
+def test_a_job_pushed_off_its_node_comes_back(work, expected_toy):
     """Preemption: Slurm puts the job back into the queue; Snakemake waits and counts no failure."""
     work.hold("prepare-s0")
     process = work.submit(PREPARED[0])
@@ -96,10 +96,10 @@ def test_a_job_pushed_off_its_node_comes_back(work, expected):
     assert "JobState=COMPLETED" in work.cluster.tell("scontrol", "show", "job", "-o", number)
     (job,) = work.jobs_of(run)
     assert job["Restarts"] == "1" and attempts([job]) == [("COMPLETED", "800M", "00:10:00")]
-    as_expected(work, expected, PREPARED[0])
+    as_expected(work, expected_toy, PREPARED[0])
 
 
-def test_a_node_drained_in_the_middle(work, expected):
+def test_a_node_drained_in_the_middle(work, expected_toy):
     """What runs there ends there; nothing else is sent to it, and the run goes on elsewhere."""
     work.write_config({"samples": 3, "minutes": 10})
     work.hold("prepare-s0", "prepare-s1", "prepare-s2")
@@ -118,10 +118,10 @@ def test_a_node_drained_in_the_middle(work, expected):
         work.cluster.tell("scontrol", "update", f"nodename={drained}", "state=resume")
     assert [job["JobState"] for job in work.jobs_of(run)] == ["COMPLETED"] * 3
     assert work.seen(waiting)[0]["SLURMD_NODENAME"] == kept
-    as_expected(work, expected, *PREPARED[:3])
+    as_expected(work, expected_toy, *PREPARED[:3])
 
 
-def test_a_node_that_fails_in_the_middle(work, expected):
+def test_a_node_that_fails_in_the_middle(work, expected_toy):
     """Slurm requeues what ran there; Snakemake waits for it and counts no failure."""
     work.hold("prepare-s0")
     process = work.submit(PREPARED[0])
@@ -137,7 +137,7 @@ def test_a_node_that_fails_in_the_middle(work, expected):
     assert work.seen("prepare-s0")[1]["SLURMD_NODENAME"] != node
     (job,) = work.jobs_of(run)
     assert job["Restarts"] == "1" and attempts([job]) == [("COMPLETED", "800M", "00:10:00")]
-    as_expected(work, expected, PREPARED[0])
+    as_expected(work, expected_toy, PREPARED[0])
 
 
 def console_lines(heading):
@@ -147,7 +147,7 @@ def console_lines(heading):
     return [line.removeprefix("$ ") for line in block.splitlines()]
 
 
-def test_snakemake_killed_and_started_again_as_the_documentation_says(work, expected):
+def test_snakemake_killed_and_started_again_as_the_documentation_says(work, expected_toy):
     work.hold("network-s0")
     target = "results/features/s0.txt"
     process = work.submit(target)
@@ -169,10 +169,10 @@ def test_snakemake_killed_and_started_again_as_the_documentation_says(work, expe
     work.let_go("network-s0")
     run = succeeds(work.submit(target).end())
     assert [job["rule"] for job in work.jobs_of(run)] == ["network"], "work was done twice"
-    as_expected(work, expected, PREPARED[0], target)
+    as_expected(work, expected_toy, PREPARED[0], target)
 
 
-def test_two_invocations_at_once(work, expected):
+def test_two_invocations_at_once(work, expected_toy):
     work.hold("prepare-s0")
     first = work.submit(PREPARED[0])
     work.wait_for("prepare-s0")
@@ -184,10 +184,10 @@ def test_two_invocations_at_once(work, expected):
     work.let_go("prepare-s0")
     run = succeeds(first.end())
     assert [job["JobState"] for job in work.jobs_of(run)] == ["COMPLETED"]
-    as_expected(work, expected, PREPARED[0])
+    as_expected(work, expected_toy, PREPARED[0])
 
 
-def test_job_arrays(work, expected):
+def test_job_arrays(work, expected_toy):
     """A task that is cancelled takes nothing with it, and is submitted again alone."""
     work.write_config({"samples": 3, "minutes": 10})
     names = [f"prepare-s{number}" for number in range(3)]
@@ -207,4 +207,4 @@ def test_job_arrays(work, expected):
     assert sorted(job["ArrayTaskId"] for job in jobs) == ["1", "2", "3"]
     assert sorted(job["JobState"] for job in jobs) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     assert "ArrayJobId" not in again and attempts([again]) == [("COMPLETED", "1600M", "00:20:00")]
-    as_expected(work, expected, *PREPARED[:3])
+    as_expected(work, expected_toy, *PREPARED[:3])
