@@ -81,7 +81,7 @@ def duration(wildcards):
         return 0
     least, most = map(float, (ROOT / "takes").read_text().split())
     # one chunk behind all others, so that its jobs become ready alone
-    return most if wildcards.get("chunk") == "0" else random.uniform(least, most / 2)
+    return most if wildcards.get("chunk") == "0" else random.uniform(least, most / 4)
 
 
 def succeeds(rule, wildcards, command, number, arguments):

@@ -8,7 +8,7 @@ import time
 import harness
 import pytest
 
-JOBS = 40
+JOBS = 25
 SNAKEFILE = """
 {include}
 from snakemake.scheduling.job_scheduler import JobScheduler

@@ -15,7 +15,7 @@ def test_jobs_that_become_ready_one_by_one_are_all_submitted(tmp_path):
     staggered.many(tmp_path, 12)
     config = simulation.config(datasets__many__chunks=CHUNKS)
     words = [f"results/truth/many/{chunk}.json" for chunk in range(CHUNKS)]
-    run = staggered.run(tmp_path, words, config, (0.5, 8), LIMIT_S, arrays=True)
+    run = staggered.run(tmp_path, words, config, (0.5, 10), LIMIT_S, arrays=True)
     assert run.lost == [], run.text[-3000:]
     assert run.repeated == [], run.text[-3000:]
     assert run.code == 0, run.text[-3000:]
