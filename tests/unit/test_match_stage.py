@@ -7,7 +7,7 @@ import pytest
 
 from semcorr.datasets.procedural import generate
 from semcorr.geometry.mesh_arrays import to_arrays
-from semcorr.stages import match as stage
+from semcorr.stages.matched.shape_loader import ShapeLoader
 from semcorr.stages.voxels import voxels_of
 from semcorr.store.memory import MemoryReader
 
@@ -27,19 +27,11 @@ def stores():
     }
 
 
-class Chunk(MemoryReader):
-    """Items in memory behind all that the stage asks of a chunk."""
-
-    manifest = SimpleNamespace(rows=[SimpleNamespace(id="a")])
-
-
 @pytest.mark.parametrize(("poses", "expected"), [(None, POSES), (1, 1)])
-def test_sources_keep_the_poses_that_are_matched(stores, poses, expected, monkeypatch):
-    monkeypatch.setattr(
-        stage, "ChunkReader", lambda path: Chunk({"a": stores[path]}, {"cfg": {"resolution": 8}})
-    )
-    job = SimpleNamespace(inputs={f"source_{name}": [name] for name in stores})
-    shape = stage.ShapeLoader(job, "source", "grids", poses).load("a")
+def test_sources_keep_the_poses_that_are_matched(stores, poses, expected):
+    attributes = {"cfg": {"resolution": 8}}
+    readers = {n: {"a": MemoryReader({"a": stored}, attributes)} for n, stored in stores.items()}
+    shape = ShapeLoader("grids", **readers, poses=poses).load("a")
     assert shape.grids.shape == (expected, 2, 4, 4, 4)
     assert shape.grids.dtype == np.float16
     assert poses is None or shape.grids.base is None  # no view of all poses

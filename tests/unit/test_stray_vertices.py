@@ -26,9 +26,9 @@ from semcorr.report.contact_sheet import (
 from semcorr.report.page import PageMeta, PageShape, page_html
 from semcorr.report.pair_picture import PairText, pair_picture
 from semcorr.report.picture import look_at
-from semcorr.stages import match as match_stage
 from semcorr.stages.exports.colours import Colourings
 from semcorr.stages.matched.pose_pairs import PosePairs
+from semcorr.stages.matched.shape_loader import ShapeLoader
 from semcorr.stages.pictures import dense_sheet
 from semcorr.store.memory import MemoryReader
 
@@ -54,18 +54,10 @@ class Pairs(PosePairs):
         return MESHES[item_id]
 
 
-class Chunk(MemoryReader):
-    """Items in memory behind all that the stage asks of a chunk."""
-
-    manifest = SimpleNamespace(rows=[SimpleNamespace(id=name) for name in ARRAYS])
-
-
 @pytest.fixture
-def shapes(monkeypatch):
-    """Both, as the stage of matches loads them."""
-    monkeypatch.setattr(match_stage, "ChunkReader", lambda path: Chunk(ARRAYS))
-    job = SimpleNamespace(inputs={"target_meshes": ["meshes"]})
-    loader = match_stage.ShapeLoader(job, "target", None)
+def shapes():
+    """Both, as matchers read them."""
+    loader = ShapeLoader(None, dict.fromkeys(ARRAYS, MemoryReader(ARRAYS)))
     return {name: loader.load(name) for name in MESHES}
 
 

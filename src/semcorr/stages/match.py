@@ -12,12 +12,10 @@ import numpy as np
 from semcorr.config.load import entry_of
 from semcorr.datasets.context import encode
 from semcorr.errors import UserError
-from semcorr.features.arrays import SITES, array_for
-from semcorr.geometry.mesh_arrays import SITE_ARRAYS, sites_of
-from semcorr.geometry.voxels import split_yaws
-from semcorr.matching.shape import Shape
+from semcorr.features.arrays import array_for
 from semcorr.seeds import seed_of
-from semcorr.stages.matched.pose_pairs import by_id, find_item, pair_id
+from semcorr.stages.matched.pose_pairs import by_id, pair_id
+from semcorr.stages.matched.shape_loader import ShapeLoader
 from semcorr.stages.running.job import StageJob, run_alone
 from semcorr.store.chunk import ChunkReader, simple, write_chunk
 from semcorr.store.items import Arrays
@@ -37,8 +35,8 @@ def main(job: StageJob) -> None:
     array = array_for(options)
     # where only the target's pose is chosen, a source is kept in one pose
     poses = None if getattr(options, "align", "none") == "rotation" else 1
-    loader, kept = ShapeLoader(job, "source", array, poses), Kept(SOURCES_KEPT, "first")
-    load_target = lru_cache(1)(ShapeLoader(job, "target", array).load)
+    loader, kept = _loader(job, "source", array, poses), Kept(SOURCES_KEPT, "first")
+    load_target = lru_cache(1)(_loader(job, "target", array).load)
 
     def compute(item_id: str) -> Arrays:
         source, target = pairs[item_id]
@@ -83,46 +81,10 @@ def naming(method: str) -> Iterator[None]:
         raise UserError(f"methods.{method}.{error}") from None
 
 
-class ShapeLoader:
-    """Loads one side of a pair from the chunks that hold it.
-
-    Args:
-        job: its inputs.
-        side: "source" or "target".
-        array: of the features that the method reads, None for none.
-        poses: how many poses of grids are kept, None for all.
-    """
-
-    def __init__(self, job: StageJob, side: str, array: str | None, poses: int | None = None):
-        self._array = array
-        self._poses = poses
-        self._meshes = _readers(job, f"{side}_meshes")
-        self._features = _readers(job, f"{side}_features")
-        self._voxels = _readers(job, f"{side}_voxels")
-
-    def load(self, item_id: str) -> Shape:
-        """Return the shape; raise ItemError (upstream_failed) when a part of it is missing."""
-        sites = sites_of(find_item(self._meshes, item_id, SITE_ARRAYS))
-        rest = {}
-        if self._array:
-            values = find_item(self._features, item_id, (self._array,))[self._array]
-            # grids of many poses stay as they are stored: matchers widen those that they compare
-            if self._array == SITES:
-                rest[SITES] = values.astype(np.float32)
-            else:
-                # a view would hold on to all of them
-                rest["grids"] = values if self._poses is None else values[: self._poses].copy()
-        if "grids" in rest:
-            voxels = find_item(self._voxels, item_id)
-            rest["voxels"] = tuple(split_yaws(voxels))[: self._poses]
-            rest["turned_from_world"] = voxels["turned_from_world"][: self._poses]
-            rest["voxel_resolution"] = _resolution(self._voxels)
-        rest["on_surface"] = sites.on_surface
-        return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
-
-
-def _resolution(readers: dict[str, ChunkReader]) -> int:
-    return next(iter(readers.values())).attributes["cfg"]["resolution"]
+def _loader(job: StageJob, side: str, array: str | None, poses: int | None = None) -> ShapeLoader:
+    """Return the loader of one side ("source" or "target") of the job's pairs."""
+    readers = {n: _readers(job, f"{side}_{n}") for n in ("meshes", "features", "voxels")}
+    return ShapeLoader(array, poses=poses, **readers)
 
 
 def _readers(job: StageJob, name: str) -> dict[str, ChunkReader]:

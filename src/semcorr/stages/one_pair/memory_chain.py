@@ -9,15 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from semcorr.config.base import Variant
 from semcorr.config.root import Config
 from semcorr.features.arrays import SITES, array_for
 from semcorr.features.upstream import Upstream
-from semcorr.geometry.mesh_arrays import SITE_ARRAYS, from_arrays, sites_of
-from semcorr.geometry.voxels import split_yaws
+from semcorr.geometry.mesh_arrays import from_arrays
 from semcorr.matching.shape import Shape
+from semcorr.stages.matched.shape_loader import ShapeLoader
 from semcorr.stages.render import cameras_of, open_renderer, to_arrays
 from semcorr.stages.running.chunk_variants import kind_module
 from semcorr.stages.running.job import Runtime
@@ -86,29 +84,14 @@ class MemoryChain:
 
     def shape(self, method: Variant, item_id: str) -> Shape:
         """Return what a matcher reads of a shape."""
-        arrays = self._meshes.read(item_id, SITE_ARRAYS)
-        sites = sites_of(arrays)
-        rest = {}
-        name = array_for(method)
-        if name:
-            features = self.variant("features", method.feature).read(item_id, (name,))
-            values = features[name]
-            if name == SITES:
-                rest = {SITES: values.astype("float32")}
-            else:
-                rest = self._grid(method, item_id, values)
-        rest["on_surface"] = sites.on_surface
-        return Shape(sites.positions, sites.num_vertices, name=item_id, **rest)
-
-    def _grid(self, method: Variant, item_id: str, grids: np.ndarray) -> dict:
-        voxel = self._config.voxel_behind(method.feature)
-        voxels = self.variant("voxels", voxel).read(item_id)
-        return {
-            "grids": grids,
-            "voxels": tuple(split_yaws(voxels)),
-            "turned_from_world": voxels["turned_from_world"],
-            "voxel_resolution": self._config.voxels[voxel].resolution,
-        }
+        array = array_for(method)
+        readers: dict[str, Any] = {"meshes": self._meshes}
+        if array:
+            readers["features"] = self.variant("features", method.feature)
+        if array and array != SITES:
+            readers["voxels"] = self.variant("voxels", self._config.voxel_behind(method.feature))
+        by_id = {name: {item_id: reader} for name, reader in readers.items()}
+        return ShapeLoader(array, **by_id).load(item_id)
 
     def variant(self, section: str, name: str) -> LazyReader:
         """Return the reader of a variant, opening what it needs at the first use."""
