@@ -7,9 +7,7 @@ Example:
 """
 
 import argparse
-import csv
 import difflib
-import io
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +18,7 @@ from semcorr.config.kinds.objaverse import DEFAULT_URL
 from semcorr.datasets.objaverse_annotations import Annotations, attribution
 from semcorr.datasets.object_list import is_uid
 from semcorr.errors import UserError
+from semcorr.stages.object_lists.texts import as_csv, read_lines, words
 from semcorr.stages.running.logs import logging_to
 from semcorr.store.files import write_bytes
 
@@ -50,12 +49,8 @@ def read_ids(path: Path) -> list[str]:
     Raises:
         UserError: no such file, not text, or a line that holds no id; the message names the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_lines(path), 1):
         text = line.strip().removesuffix(".glb").rpartition("/")[2]
         if not text or line.strip().startswith("#"):
             continue
@@ -98,15 +93,6 @@ def filtered(rows: Iterable[Row], licences: Sequence[str] | None, limit: int | N
     return kept
 
 
-def as_csv(rows: Iterable[Row]) -> bytes:
-    """Return a list as CSV in UTF-8; equal rows are equal bytes."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
 def summary(chosen: Mapping[str, str], rows: Sequence[Row], kept: Sequence[Row]) -> str:
     """Return what was chosen, left out and kept, in three lines."""
     licences = Counter(row["licence"] or UNKNOWN for row in rows)
@@ -138,7 +124,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         kept = filtered(rows, options.licences, options.limit)
         if not kept:
             raise UserError(f"nothing is left to write\n{summary(chosen, rows, kept)}".rstrip())
-        write_bytes(options.out, as_csv(kept))
+        write_bytes(options.out, as_csv(kept, COLUMNS))
     except (UserError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -153,10 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     chosen = parser.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("--categories", type=_words, help="LVIS categories, as chair,stool")
+    chosen.add_argument("--categories", type=words, help="LVIS categories, as chair,stool")
     chosen.add_argument("--ids", type=Path, help="file with one {id} or {folder}/{id} a line")
     parser.add_argument("--category", default="object", help="category of all --ids (object)")
-    parser.add_argument("--licences", type=_words, help=f"of {','.join(LICENCES)},{UNKNOWN}; all")
+    parser.add_argument("--licences", type=words, help=f"of {','.join(LICENCES)},{UNKNOWN}; all")
     parser.add_argument("--limit", type=int, help="at most so many objects of a category")
     parser.add_argument("--out", type=Path, required=True, help="list to write, .csv")
     parser.add_argument("--force", action="store_true", help="replace a list that is there")
@@ -170,10 +156,6 @@ def _parser() -> argparse.ArgumentParser:
         help="where annotation files are kept (%(default)s)",
     )
     return parser
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _check(options: argparse.Namespace) -> None:

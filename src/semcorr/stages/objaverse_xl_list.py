@@ -9,8 +9,6 @@ Example:
 """
 
 import argparse
-import csv
-import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,6 +27,7 @@ from semcorr.datasets.objaverse_source import row_of
 from semcorr.datasets.objaverse_xl_items import FORMATS
 from semcorr.datasets.xl_identifiers import SOURCES, parse
 from semcorr.errors import UserError
+from semcorr.stages.object_lists.texts import as_csv, read_lines, words
 from semcorr.stages.running.logs import logging_to
 from semcorr.store.files import write_bytes
 
@@ -104,15 +103,6 @@ def with_paths(rows: list[Row], annotations: Annotations) -> list[Row]:
     ]
 
 
-def as_csv(rows: Sequence[Row]) -> bytes:
-    """Return a list as CSV in UTF-8; equal rows are equal bytes."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
 def annotation_file(source: str, options: argparse.Namespace) -> Path:
     """Return the annotation file of a source, fetched or from the mirror."""
     file, key = f"{source}/{source}.parquet", f"objaverse_xl_{source}"
@@ -148,7 +138,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         if not rows:
             raise UserError(f"nothing is left to write ({said or 'nothing was asked for'})")
         rows.sort(key=lambda row: row["identifier"])
-        write_bytes(options.out, as_csv(rows))
+        write_bytes(options.out, as_csv(rows, COLUMNS))
     except (UserError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -161,11 +151,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
 def _read_identifiers(path: Path | None) -> frozenset[str] | None:
     if path is None:
         return None
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    return frozenset(line.strip() for line in lines if line.strip() and line[0] != "#")
+    return frozenset(line.strip() for line in read_lines(path) if line.strip() and line[0] != "#")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -175,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--sources", type=_words, default=list(SOURCES), help=f"of {','.join(SOURCES)}; all")
+    add("--sources", type=words, default=list(SOURCES), help=f"of {','.join(SOURCES)}; all")
     add("--formats", type=_endings, default=list(FORMATS), help="as glb,obj; all that are read")
     add(
         "--licences",
@@ -196,17 +182,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
 def _lower(text: str) -> list[str]:
     # names of licences hold commas
     return [name.strip().lower() for name in text.split(";") if name.strip()]
 
 
 def _endings(text: str) -> list[str]:
-    return ["." + word.lower().lstrip(".") for word in _words(text)]
+    return ["." + word.lower().lstrip(".") for word in words(text)]
 
 
 if __name__ == "__main__":
