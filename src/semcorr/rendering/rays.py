@@ -15,6 +15,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float, Int
 
 from semcorr.errors import ItemError
+from semcorr.geometry.frames import used_box
 from semcorr.geometry.mesh import Mesh
 from semcorr.rendering.normals import corner_normals, face_normals
 
@@ -87,7 +88,7 @@ class RayCaster:
         if not np.isfinite(mesh.vertices).all():
             raise ItemError("render: vertices are not finite")
         self.mesh = mesh
-        self.extent = float(np.ptp(mesh.vertices, axis=0).max())
+        self.extent = float(np.ptp(used_box(mesh.vertices, mesh.faces), axis=0).max())
         # what needs most memory on the way comes first
         smooth = corner_normals(mesh.vertices, mesh.faces, crease_deg).astype(np.float32)
         self._smooth = corners_first(smooth)
