@@ -26,6 +26,7 @@ from semcorr.config.root import Config
 from semcorr.datasets.context import DatasetContext, truth_to_arrays
 from semcorr.datasets.members import read_members
 from semcorr.geometry.mesh_arrays import to_arrays
+from semcorr.matching.surfaces import match_surfaces
 from semcorr.seeds import seed_of
 from semcorr.stages.matched.pose_pairs import PosePairs, pair_id
 from semcorr.stages.one_pair.memory_chain import MemoryChain
@@ -123,7 +124,7 @@ def run(arguments: argparse.Namespace) -> Iterator[dict]:
                 found = {}
                 for source, target in pairs:
                     seed = seed_of(config.seed, "match", source, target)
-                    result = match(shapes[source], shapes[target], method, seed)
+                    result = match_surfaces(match, shapes[source], shapes[target], method, seed)
                     maps = {n: getattr(result, n) for n in ("target_to_source", "source_to_target")}
                     found[pair_id(source, target)] = maps
                 took = time.process_time() - ready

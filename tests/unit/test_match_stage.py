@@ -1,14 +1,17 @@
-"""What the stage of matches loads of a shape whose features come in several poses."""
+"""What the stage of matches loads of a shape and what it matches."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_failed_truth import OBJ, Chain
 
 from semcorr.datasets.procedural import generate
 from semcorr.geometry.mesh_arrays import to_arrays
 from semcorr.stages.matched.shape_loader import ShapeLoader
 from semcorr.stages.voxels import voxels_of
+from semcorr.store.chunk import ChunkReader
 from semcorr.store.memory import MemoryReader
 
 POSES = 3
@@ -25,6 +28,21 @@ def stores():
         "voxels": voxels_of(mesh.vertices, mesh.faces, entry),
         "features": {"grids": grids},
     }
+
+
+def test_the_stage_matches_surfaces(tmp_path, monkeypatch):
+    scores = []
+    for name, litter in (("clean", ""), ("littered", "v 0.5 0.5 2\nv 0.5 0.5 0.1\n" * 20)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        chain = Chain(Path())
+        (chain.root / "a.obj").write_text(OBJ + litter)
+        scores.append(chain.maps().scores())
+    assert scores[0] == scores[1] and scores[0]["mean_iou"] > 0.9
+    for method in ("spatial", "random"):
+        stored = ChunkReader(Path(f"results/matches/{method}/blocks/aligned/0.json"))
+        found = np.concatenate([stored.read(i)["target_to_source"] for i in stored.ids])
+        assert not ((found >= 8) & (found < 48)).any()
 
 
 @pytest.mark.parametrize(("poses", "expected"), [(None, POSES), (1, 1)])

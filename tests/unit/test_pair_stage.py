@@ -75,7 +75,7 @@ def test_a_run_without_labels_leaves_none_of_the_run_before(folder):
     assert names(page.parent.parent) == {page.parent.name}
 
 
-def test_a_vertex_that_no_face_uses_changes_nothing_for_the_others(folder, monkeypatch):
+def test_vertices_that_no_face_uses_change_nothing_for_the_others(folder, monkeypatch):
     monkeypatch.setitem(CONFIG["methods"], "spatial", {"matcher": "spatial", "align": "yaw"})
     (page,) = run()
     found = {}
@@ -83,7 +83,8 @@ def test_a_vertex_that_no_face_uses_changes_nothing_for_the_others(folder, monke
         if name == "stray":
             for index in (0, 1):
                 mesh = generate("chair", 5, index).mesh
-                vertices = np.concatenate([mesh.vertices, [[20.0, -3, 0]]])
+                litter = np.concatenate([mesh.vertices[::50] + 0.001, [[20.0, -3, 0]]])
+                vertices = np.concatenate([mesh.vertices, litter])
                 stray = trimesh.Trimesh(vertices, mesh.faces, process=False)
                 stray.export(f"chair_{index}.ply")
             run()
@@ -95,8 +96,8 @@ def test_a_vertex_that_no_face_uses_changes_nothing_for_the_others(folder, monke
     *stray, stray_yaw = found["stray"]
     assert stray_yaw == clean_yaw
     for one, other in zip(clean, stray, strict=True):
-        assert len(other) == len(one) + 1
-        np.testing.assert_array_equal(other[:-1], one)
+        assert len(other) > len(one)
+        np.testing.assert_array_equal(other[: len(one)], one)
 
 
 @pytest.mark.parametrize(

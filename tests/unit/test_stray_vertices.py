@@ -8,15 +8,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from semcorr.cameras import make_cameras
 from semcorr.datasets.procedural import generate
 from semcorr.errors import ItemError
 from semcorr.geometry.frames import used_box
+from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import sites_of, to_arrays
-from semcorr.matching import spatial
-from semcorr.matching.rotations import all_rotations, turn_into_box
+from semcorr.geometry.voxels import split_yaws
+from semcorr.matching import guided, hierarchical, nearest, random, spatial
+from semcorr.matching.cells import centres
 from semcorr.matching.shape import Shape
+from semcorr.matching.surfaces import match_surfaces
 from semcorr.rendering import raycast
 from semcorr.report.contact_sheet import (
     Prediction,
@@ -32,6 +36,7 @@ from semcorr.stages.exports.colours import Colourings
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.stages.matched.shape_loader import ShapeLoader
 from semcorr.stages.pictures import dense_sheet
+from semcorr.stages.voxels import voxels_of
 from semcorr.store.memory import MemoryReader
 
 CLEAN = generate("chair", 0, 0).mesh
@@ -68,14 +73,13 @@ def test_the_box_is_that_of_the_used_vertices():
     np.testing.assert_array_equal(used_box(STRAY.vertices, STRAY.faces), expected)
     with pytest.raises(ItemError, match="no faces to take a box of"):
         used_box(STRAY.vertices, STRAY.faces[:0])
-    rotation = all_rotations(5)[-1]
-    moved = turn_into_box(STRAY.vertices, rotation, CLEAN.vertices)
-    np.testing.assert_array_equal(moved[:-1], turn_into_box(CLEAN.vertices, rotation))
 
 
 def test_a_shape_knows_which_sites_lie_on_its_surface(shapes):
-    assert shapes["clean"].surface_sites is shapes["clean"].sites
-    np.testing.assert_array_equal(shapes["stray"].surface_sites, shapes["clean"].sites)
+    assert shapes["clean"].surface() is shapes["clean"]
+    surface = shapes["stray"].surface()
+    np.testing.assert_array_equal(surface.sites, shapes["clean"].sites)
+    assert surface.num_vertices == COUNT and surface.is_surface
     with pytest.raises(ValueError, match=r"a: on_surface: expected \(3,\), got \(2,\)"):
         Shape(np.zeros((3, 3)), 3, on_surface=np.ones(2, bool), name="a")
     with pytest.raises(ItemError, match="a: no site lies on the surface"):
@@ -86,7 +90,9 @@ def test_a_shape_knows_which_sites_lie_on_its_surface(shapes):
 @pytest.mark.parametrize("normalise", ["box", "samples"])
 def test_spatial_matches_are_the_same(shapes, align, normalise):
     options = SimpleNamespace(align=align, yaws=24, rotations=64, normalise=normalise)
-    clean, stray = (spatial.match(shapes["clean"], shapes[n], options, 0) for n in MESHES)
+    clean, stray = (
+        match_surfaces(spatial.match, shapes["clean"], shapes[n], options, 0) for n in MESHES
+    )
     np.testing.assert_array_equal(np.delete(stray.target_to_source, COUNT), clean.target_to_source)
     np.testing.assert_array_equal(np.delete(stray.confidence, COUNT), clean.confidence)
     assert stray.info.keys() == clean.info.keys()
@@ -116,6 +122,57 @@ def test_pictures_are_the_same():
         for mesh in MESHES.values()
     ]
     assert np.array_equal(*found)
+
+
+def littered(mesh):
+    """A mesh whose first vertices no face uses: some close to the surface, one far away."""
+    litter = np.concatenate([mesh.vertices[::20] + 0.01, [[20.0, -3, 0]]])
+    return Mesh(np.concatenate([litter, mesh.vertices]), mesh.faces + len(litter)), len(litter)
+
+
+def described(mesh):
+    """A shape with features of places, on sites and on the cells of a grid."""
+    sites = sites_of(to_arrays(mesh, np.eye(4), 0, "a"))
+    voxels = voxels_of(
+        mesh.vertices, mesh.faces, SimpleNamespace(resolution=8, yaws=1, rotations=1)
+    )
+    waves = np.random.default_rng(1).normal(scale=6, size=(3, 16))
+    cells = centres(np.stack(np.indices((8, 8, 8)), -1).reshape(-1, 3), 8)
+    return Shape(
+        sites.positions,
+        sites.num_vertices,
+        np.sin(sites.positions @ waves),
+        np.sin(cells @ waves).T.reshape(1, 16, 8, 8, 8).astype(np.float32),
+        tuple(split_yaws(voxels)),
+        8,
+        on_surface=sites.on_surface,
+    )
+
+
+@pytest.mark.parametrize("matcher", [guided, hierarchical, nearest, random, spatial])
+def test_no_site_is_matched_to_a_vertex_that_no_face_uses(matcher):
+    options = SimpleNamespace(
+        **{"align": "none", "normalise": "box"},
+        **{"temperature": 0.03, "sigma": 0.12, "position_weight": 1.0},
+        **{"levels": 2, "radius": 1.0, "mutual": True},
+    )
+    meshes = [CLEAN, generate("chair", 0, 1).mesh]
+    clean = match_surfaces(matcher.match, *map(described, meshes), options, 0)
+    (source, ours), (target, theirs) = map(littered, meshes)
+    shapes = described(source), described(target)
+    found = match_surfaces(matcher.match, *shapes, options, 0)
+    for name, own, other in (
+        ("target_to_source", theirs, ours),
+        ("source_to_target", ours, theirs),
+    ):
+        rows = getattr(clean, name)
+        expected = np.where(rows < 0, -1, rows + other)
+        np.testing.assert_array_equal(getattr(found, name)[own:], expected)
+    np.testing.assert_array_equal(found.confidence[theirs:], clean.confidence)
+    # litter goes where the site of the surface next to it goes
+    near = theirs + cKDTree(shapes[1].sites[theirs:]).query(shapes[1].sites[:theirs])[1]
+    np.testing.assert_array_equal(found.target_to_source[:theirs], found.target_to_source[near])
+    np.testing.assert_array_equal(found.confidence[:theirs], found.confidence[near])
 
 
 def test_views_are_the_same():

@@ -67,8 +67,8 @@ def search_positions(
         source: samples, in random order.
         target: the same.
         count: rotations to try first, beside the 24 of the box.
-        boxed: points of the target (`Shape.surface_sites`) whose box each turn brings back to the unit
-            box; None leaves centre and size as they are.
+        boxed: all sites of the target, whose box each turn brings back to the unit box; None leaves
+            centre and size as they are.
     """
 
     def closeness(points: int, corners: np.ndarray | None) -> Score:

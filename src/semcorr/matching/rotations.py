@@ -76,9 +76,7 @@ def boxes_after_turns(
 
 
 def turn_into_box(
-    points: Float[np.ndarray, "n 3"],
-    rotation: Float[np.ndarray, "3 3"],
-    boxed: Float[np.ndarray, "m 3"] | None = None,
+    points: Float[np.ndarray, "n 3"], rotation: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "n 3"]:
     """Turn points about the origin and normalise them as a loader would have (longest side 1).
 
@@ -88,9 +86,8 @@ def turn_into_box(
     Args:
         points: positions to move.
         rotation: applied as rotation @ point.
-        boxed: points whose box becomes the unit box (`Shape.surface_sites`); None = `points`.
     """
-    centre, side = boxes_after_turns(points if boxed is None else boxed, rotation[None])
+    centre, side = boxes_after_turns(points, rotation[None])
     return (points @ rotation.T - centre[0]) / side[0]
 
 

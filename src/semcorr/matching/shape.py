@@ -1,6 +1,6 @@
 """What a matcher may know of a shape: sites, and features on sites or on grids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -111,11 +111,28 @@ class Shape:
         return np.arange(first, len(self.sites))
 
     @property
-    def surface_sites(self) -> Float[np.ndarray, "m 3"]:
-        """The sites that a box is taken over: all but vertices that no face uses."""
-        if self.on_surface is None or self.on_surface.all():
-            return self.sites
-        return self.sites[self.on_surface]
+    def is_surface(self) -> bool:
+        """Tell whether all sites lie on the surface."""
+        return self.on_surface is None or bool(self.on_surface.all())
+
+    @property
+    def surface_rows(self) -> Int[np.ndarray, " m"]:
+        """Rows of the sites on the surface: all but vertices that no face uses."""
+        return np.arange(len(self.sites)) if self.is_surface else np.flatnonzero(self.on_surface)
+
+    def surface(self) -> "Shape":
+        """Return the shape with the sites on its surface alone, in their order."""
+        if self.is_surface:
+            return self
+        rows = self.surface_rows
+        features = self.site_features
+        return replace(
+            self,
+            sites=self.sites[rows],
+            num_vertices=int(np.count_nonzero(rows < self.num_vertices)),
+            site_features=None if features is None else features[rows],
+            on_surface=None,
+        )
 
     def turned_sites(self, pose: int) -> Float[np.ndarray, "n 3"]:
         """Return all sites in the frame in which pose `pose` was voxelised."""

@@ -29,16 +29,10 @@ def match(source: Shape, target: Shape, options, seed: int) -> SiteMatch:
         Both directions; confidence falls with distance as a Gaussian.
     """
     sites, placed, info = source.sites, target.sites, {}
-    boxed = target.surface_sites
-
-    def place(points, rotation):
-        if boxed is None:
-            return turn_about_centre(points, rotation)
-        return turn_into_box(points, rotation, boxed)
-
+    place, boxed = turn_into_box, target.sites
     if options.normalise == "samples":
         sites, placed = concentric_sites(source, target)
-        boxed = None
+        place, boxed = turn_about_centre, None
     if options.align == "yaw":
         candidates = [place(placed, turn) for turn in turns(options.yaws)]
         distances = chamfer_distances(

@@ -13,6 +13,7 @@ from semcorr.config.load import entry_of
 from semcorr.datasets.context import encode
 from semcorr.errors import UserError
 from semcorr.features.arrays import array_for
+from semcorr.matching.surfaces import match_surfaces
 from semcorr.seeds import seed_of
 from semcorr.stages.matched.pose_pairs import by_id, pair_id
 from semcorr.stages.matched.shape_loader import ShapeLoader
@@ -44,7 +45,7 @@ def main(job: StageJob) -> None:
         # target by target, over all sources
         shapes = kept.get(source, lambda: loader.load(source)), load_target(target)
         with naming(job.wildcards.get("method", options.matcher)):
-            result = match(*shapes, options, seed)
+            result = match_surfaces(match, *shapes, options, seed)
         return {
             "target_to_source": result.target_to_source,
             "source_to_target": result.source_to_target,

@@ -16,6 +16,7 @@ from semcorr.geometry.frames import normalise
 from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays, to_arrays
 from semcorr.geometry.reader import read_mesh
+from semcorr.matching.surfaces import match_surfaces
 from semcorr.seeds import seed_of
 from semcorr.stages.match import naming
 from semcorr.stages.one_pair.annotations import Annotations, read_annotations
@@ -127,13 +128,13 @@ def _choose(methods: PairMethods, asked: str) -> Choice:
 def _run(pair: LoadedPair, choice: Choice, chain: MemoryChain, seed: int) -> Path:
     request, arrays = pair.request, {side: mesh.arrays for side, mesh in pair.meshes.items()}
     chain.take(arrays)
-    matcher = import_module(f"semcorr.matching.{choice.entry.matcher}")
+    match = import_module(f"semcorr.matching.{choice.entry.matcher}").match
     seed = seed_of(seed, "pair", request.source.name, request.target.name)
     log.info("%s: features of both meshes", choice.name)
     shapes = {side: chain.shape(choice.entry, side) for side in ("source", "target")}
     log.info("%s: matching", choice.name)
     with naming(choice.name):
-        match = matcher.match(shapes["source"], shapes["target"], choice.entry, seed)
+        found = match_surfaces(match, shapes["source"], shapes["target"], choice.entry, seed)
     result = PairResult(
         request=request,
         choice=choice,
@@ -141,7 +142,7 @@ def _run(pair: LoadedPair, choice: Choice, chain: MemoryChain, seed: int) -> Pat
         worlds={side: from_arrays(arrays[side]) for side in arrays},
         arrays=arrays,
         annotations=pair.annotations,
-        match=match,
+        match=found,
     )
     return write_outputs(result, request.folder(Path("results")))
 

@@ -148,8 +148,8 @@ def _distances(places: Float[np.ndarray, "n k 3"]) -> Float[np.ndarray, "n k k"]
 def site_points(mesh: Mesh, sites: Sites) -> SurfacePoints:
     """Return sites as points of faces: a vertex as a corner of the first face that uses it.
 
-    Vertices that no face uses get the first face and are no points of the surface: the matchers
-    may match them, their colour means nothing.
+    Vertices that no face uses get the first face and are no points of the surface: their colour
+    means nothing.
 
     Raises:
         ItemError: the mesh has no faces.
