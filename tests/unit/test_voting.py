@@ -203,6 +203,21 @@ def test_tables_charts_and_sheets_show_the_votes(work):
     assert pictures["votes"].width >= pictures["parts"].width
 
 
+@pytest.mark.parametrize("labels", [None, BROKEN])
+def test_the_sheet_shows_the_votes_for_a_target_without_labels(tmp_path, monkeypatch, labels):
+    colours = []
+    for content in (LABELS, labels):
+        folder = tmp_path / str(len(colours))
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        chain = chain_of_three(folder, votes=[2, "all"], targets=["d"])
+        chain.write("labels", "d", content)
+        chain.maps().scores(min_coverage=0.0)
+        colours.append(colourful(chain.pictures()["votes"]))
+    # of three sources, the truth and two methods the truth alone is missing
+    assert 0.7 < colours[1] / colours[0] < 0.9
+
+
 def plain_chart_height(work):
     """Height of the chart of the same methods without votes."""
     from PIL import Image

@@ -58,6 +58,7 @@ def voted_pairs(
     names: list[str],
     votes: Sequence[Voters],
     only: Collection[str] | None = None,
+    targets_without: bool = False,
 ) -> Iterator[tuple[Voters, LabelledPair]]:
     """Yield (number of voters, prediction of one group) for every labelled target, on its samples.
 
@@ -66,12 +67,19 @@ def voted_pairs(
         names: part names.
         votes: numbers of voters.
         only: the targets to read; None for all.
+        targets_without: targets without labels too, whose truth is -1 everywhere, as in
+            `coseg_labels.labelled_pairs`.
     """
     labels = labels_of_shapes(pairs, names)
     for target, maps in pairs.by_target():
-        if (only is not None and target not in only) or labels(target) is None:
+        if only is not None and target not in only:
             continue
-        first = pairs.sites(target).num_vertices
+        truth = labels(target)
+        if truth is None and not targets_without:
+            continue
+        sites = pairs.sites(target)
+        first = sites.num_vertices
+        truth = np.full(len(sites.positions), -1) if truth is None else truth
         voices = {
             source: voice_of(labels(source), arrays, first)
             for source, arrays in maps
@@ -79,7 +87,7 @@ def voted_pairs(
         }
         for voters in votes:
             for group in voting_groups(list(voices), voters):
-                yield voters, _decided(pairs, group, target, labels(target)[first:], voices)
+                yield voters, _decided(pairs, group, target, truth[first:], voices)
 
 
 def voice_of(

@@ -18,6 +18,8 @@ MOST_SOURCES = 12  # pictures above the rows; more may vote
 def vote_sheet(sheet: Sheet, votes: Sequence[Voters], size: int) -> UInt8[np.ndarray, "h w 3"]:
     """Draw the rows of the part sheet with the labels that most sources vote for.
 
+    A target without labels has no score.
+
     Args:
         sheet: of the pose.
         votes: numbers of voters of the experiment; the last one is shown.
@@ -49,7 +51,10 @@ def _decisions(sheet: Sheet, method: str, voters: Voters) -> dict[tuple[str, str
     """Return a group's decision for each row: the one that the row's source is the first of, or any."""
     rows = {target: source for source, target in sheet.shown}
     found: dict[tuple[str, str], LabelledPair] = {}
-    for _, pair in voted_pairs(sheet.methods[method], sheet.names, [voters], set(rows)):
+    voted = voted_pairs(
+        sheet.methods[method], sheet.names, [voters], set(rows), targets_without=True
+    )
+    for _, pair in voted:
         row = (rows[pair.target], pair.target)
         if pair.predicted is not None and (row not in found or pair.source[0] == row[0]):
             found[row] = pair
