@@ -101,11 +101,6 @@ def opencv_from_opengl(world_from_cam: Float[np.ndarray, "n 4 4"]) -> Float[np.n
     return opengl_from_opencv(world_from_cam)
 
 
-def lens_mm(fov_rad: float, sensor_mm: float = 32.0) -> float:
-    """Focal length in mm of a field of view over a sensor's width (HNSR's render script: 32 mm)."""
-    return float(sensor_mm / 2.0 / np.tan(fov_rad / 2.0))
-
-
 def intrinsics_of(fov_rad: float, resolution: int) -> Float[np.ndarray, "3 3"]:
     """Pixel intrinsics of a square picture whose two axes both see `fov_rad`."""
     focal = resolution / 2.0 / np.tan(fov_rad / 2.0)

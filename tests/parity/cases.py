@@ -97,14 +97,12 @@ STAGE_OF = {
 
 # Functions that no stage calls yet, and why; a stage that starts to call one moves it to STAGE_OF.
 NO_STAGE = {
-    "cameras:lens_mm": "cameras are intrinsics in pixels; a lens is Blender's way to say them",
     "geometry.reader:read_object_boxes": "no data set has an option for the published loose box",
     "networks.trellis.vae:decode_cells": "nothing generates shapes; `train` decodes by itself",
     "networks.trellis.flow:schedule": "nothing generates shapes",
     "networks.trellis.flow:sample": "nothing generates shapes",
     "transfer.colours:label_palette": "report.colours makes its table of it once, when imported",
     "transfer.labels:transfer_cell_labels": "labels are carried along maps of sites",
-    "geometry.part_labels:label_gaps": "says only how far a label of the case is from a tie",
 }
 
 NSR = System(
@@ -121,7 +119,6 @@ NSR = System(
             "nsr_geometry",
             (
                 "cameras:hammersley_yaw_pitch",
-                "cameras:lens_mm",
                 "cameras:make_cameras",
                 "cameras:opengl_from_opencv",
                 "cameras:positions_on_sphere",
@@ -199,7 +196,6 @@ NSR = System(
             "nsr_truth",
             (
                 "datasets.part_points:read_points",
-                "geometry.part_labels:label_gaps",
                 "geometry.part_labels:labels_from_points",
                 "geometry.point_alignment:align",
                 "geometry.point_alignment:best_shift",

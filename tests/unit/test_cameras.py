@@ -11,7 +11,6 @@ from semcorr.cameras import (
     fibonacci,
     hammersley,
     hammersley_yaw_pitch,
-    lens_mm,
     make_cameras,
     opencv_from_opengl,
     opengl_from_opencv,
@@ -55,7 +54,7 @@ def test_positions_matrices_and_lens_equal_the_published_ones(published):
     assert np.abs(cameras.positions - expected[key]).max() <= tolerance[key]
     key = "camera_to_world_n5"
     assert np.abs(cameras.world_from_cam_opengl - expected[key]).max() <= tolerance[key]
-    lens = lens_mm(fov, float(inputs["sensor_mm"]))
+    lens = cameras.intrinsics[0, 0, 0] * float(inputs["sensor_mm"]) / cameras.width
     assert abs(lens - expected["lens_mm"]) <= tolerance["lens_mm"]
 
 

@@ -97,25 +97,3 @@ def merge_labels(
             f"got {labels.max()}"
         )
     return np.append(table, -1)[np.maximum(labels, -1)]
-
-
-def label_gaps(
-    positions: Float[np.ndarray, "n 3"],
-    points: Float[np.ndarray, "p 3"],
-    labels: Int[np.ndarray, " p"],
-    neighbours: int = 8,
-    alone: float = 9.0,
-) -> Float[np.ndarray, " n"]:
-    """Return how much farther than the nearest point the nearest one of another label is.
-
-    Args:
-        positions, points, labels: as for `labels_from_points`.
-        neighbours: how many of the nearest points are looked at.
-        alone: what is returned where they all have one label.
-    """
-    count = min(neighbours, len(points))
-    distance, row = cKDTree(points).query(positions, k=count)
-    distance, row = distance.reshape(-1, count), row.reshape(-1, count)
-    other = np.asarray(labels)[row] != np.asarray(labels)[row[:, :1]]
-    first = np.where(other, distance, np.inf).min(axis=1)
-    return np.where(other.any(axis=1), first - distance[:, 0], alone)

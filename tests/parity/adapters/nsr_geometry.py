@@ -9,7 +9,6 @@ from adapters.case_files import only_number, read_case
 from semcorr.cameras import (
     Cameras,
     hammersley_yaw_pitch,
-    lens_mm,
     make_cameras,
     opengl_from_opencv,
     positions_on_sphere,
@@ -73,7 +72,8 @@ def case_cameras_and_normalisation(case_dir: Path) -> dict[str, np.ndarray]:
     found = {f"yaw_pitch_n{n}": yaw_pitch for n, yaw_pitch in directions.items()}
     found[f"camera_positions_n{views}"] = positions_on_sphere(directions[views], inputs["radius"])
     found[f"camera_to_world_n{views}"] = opengl_from_opencv(rigid_inverse(rig.cam_from_world))
-    found["lens_mm"] = lens_mm(float(inputs["fov_rad"]), float(inputs["sensor_mm"]))
+    # the published cameras say in millimetres of a sensor what ours say in pixels
+    found["lens_mm"] = rig.intrinsics[0, 0, 0] * float(inputs["sensor_mm"]) / rig.width
 
     meshes = {}
     for name, suffix in (("obj", ""), ("glb", "_corrected")):
