@@ -21,7 +21,6 @@ from semcorr.report.pair_picture import PairText, pair_picture
 from semcorr.report.picture import (
     look_at,
     nearest_sites,
-    over,
     paint_faces,
     paint_points,
     paint_vertices,
@@ -40,6 +39,12 @@ def box(low=(0.0, 0.0, 0.0), high=(1.0, 1.0, 1.0)):
     return Mesh(corners, np.array(faces))
 
 
+def on_white(picture):
+    """RGB of an RGBA picture over white."""
+    alpha = picture[..., 3:] / 255
+    return np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+
 def hue_counts(picture):
     """Pixels that are rather red, rather blue, on an RGB picture."""
     p = picture.astype(int)
@@ -51,14 +56,14 @@ def test_a_view_sees_the_side_that_it_looks_at():
     colours[4:6] = RED
     for view, red in (((-90.0, 0.0), True), ((90.0, 0.0), False), ((0.0, 0.0), False)):
         picture = paint_faces(look_at(box(), 48, view, grid=2), colours)
-        seen_red, seen_blue = hue_counts(over(picture))
+        seen_red, seen_blue = hue_counts(on_white(picture))
         assert (seen_red > 1000) == red and (seen_blue > 1000) != red
 
 
 def test_left_of_the_sitter_is_right_in_the_front_view():
     mesh = box()
     colours = np.where(mesh.vertices[:, :1] > 0.5, np.uint8([RED]), np.uint8([BLUE]))
-    picture = over(paint_vertices(look_at(mesh, 48, (-90.0, 0.0)), mesh.faces, colours))
+    picture = on_white(paint_vertices(look_at(mesh, 48, (-90.0, 0.0)), mesh.faces, colours))
     assert hue_counts(picture[:, 30:])[0] > 0 == hue_counts(picture[:, 30:])[1]
     assert hue_counts(picture[:, :18])[1] > 0 == hue_counts(picture[:, :18])[0]
 
@@ -93,7 +98,9 @@ def test_sites_colour_the_surface_beside_them_and_its_own_side_of_a_board():
     plain = nearest_sites(front, sites)
     brute = np.linalg.norm(front.position[:, None] - sites[None], axis=2).argmin(axis=1)
     np.testing.assert_array_equal(plain, brute)
-    picture = over(paint_points(front, np.uint8([RED, BLUE])[nearest_sites(front, sites, normals)]))
+    picture = on_white(
+        paint_points(front, np.uint8([RED, BLUE])[nearest_sites(front, sites, normals)])
+    )
     assert hue_counts(picture)[0] > 300 and hue_counts(picture)[1] == 0
 
 

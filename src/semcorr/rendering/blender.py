@@ -48,7 +48,6 @@ __all__ = [
     "find_blender",
     "geometry_arrays",
     "open_renderer",
-    "render",
 ]
 
 logger = logging.getLogger(__name__)
@@ -215,14 +214,3 @@ def raise_reported(name, event):
     if event["kind"] == "LookupError":
         raise UserError(f"Blender: {event['message']}; use device: cpu")
     raise ItemError(f"{name}: Blender: {event['kind']}: {event['message']}")
-
-
-def render(
-    mesh: Mesh,
-    cameras: Cameras,
-    options: RenderOptions | None = None,
-    worker: WorkerOptions | None = None,
-) -> Views:
-    """Render one shape with a worker of its own; see `BlenderSession.render`."""
-    with BlenderSession(options, worker) as session:
-        return session.render(mesh, cameras)

@@ -142,14 +142,6 @@ def nearest_sites(
     return cKDTree(known).query(asked)[1]
 
 
-def over(
-    picture: UInt8[np.ndarray, "h w 4"], background: tuple[int, int, int] = (255, 255, 255)
-) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB of an RGBA picture over a plain background."""
-    alpha = picture[..., 3:].astype(np.float64) / 255.0
-    return np.rint(picture[..., :3] * alpha + np.array(background) * (1.0 - alpha)).astype(np.uint8)
-
-
 def _fitting_camera(vertices, view, resolution) -> Cameras:
     """A camera in direction `view` from which every vertex falls inside the margin."""
     azimuth, elevation = np.deg2rad(view)

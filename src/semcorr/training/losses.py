@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from semcorr.networks.trellis.dit import SparseStructureFlowModel
 from semcorr.networks.trellis.flow import SIGMA_MIN, TIME_SCALE, noised, velocity_target
@@ -138,9 +138,3 @@ def flow_loss(
     """
     velocity = model(noised(x0, noise, t, sigma_min), TIME_SCALE * t, cond).velocity
     return F.mse_loss(velocity.float(), velocity_target(x0, noise, sigma_min))
-
-
-def gradient_norm(network: nn.Module) -> float:
-    """L2 norm of the gradients of all parameters together (0 where there are none)."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    return float(nn.utils.get_total_norm(gradients))
