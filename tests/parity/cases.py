@@ -3,7 +3,7 @@
 The one table behind three tests: every case of an implemented system has a row or is named as one
 that comes later (`test_parity`); an adapter calls the functions of its row and no others
 (`test_parity`); an end-to-end run calls every function from its stage, but for those that no stage
-needs yet (`test_stage_calls`).
+of it needs (`test_stage_calls`).
 
 Functions are `module:qualified name`, modules without `semcorr.`; stages are modules of
 `semcorr.stages`.
@@ -95,12 +95,12 @@ STAGE_OF = {
     "transfer.labels:cell_labels": "evaluate",
 }
 
-# Functions that no stage calls yet, and why; a stage that starts to call one moves it to STAGE_OF.
+# Functions that no stage of the run calls, and why; one that starts to moves it to STAGE_OF.
 NO_STAGE = {
     "geometry.reader:read_object_boxes": "no data set has an option for the published loose box",
-    "networks.trellis.vae:decode_cells": "nothing generates shapes; `train` decodes by itself",
-    "networks.trellis.flow:schedule": "nothing generates shapes",
-    "networks.trellis.flow:sample": "nothing generates shapes",
+    "networks.trellis.vae:decode_cells": "stages `decode` and `sample` are no part of it",
+    "networks.trellis.flow:schedule": "stage `sample` is no part of it",
+    "networks.trellis.flow:sample": "stage `sample` is no part of it",
     "transfer.colours:label_palette": "report.colours makes its table of it once, when imported",
     "transfer.labels:transfer_cell_labels": "labels are carried along maps of sites",
 }

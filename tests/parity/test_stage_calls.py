@@ -40,6 +40,6 @@ def test_stage_calls_function(calls, function):
 
 def test_functions_without_a_stage_are_reported(calls, record_property):
     for function, reason in NO_STAGE.items():
-        record_property(PROPERTY, f"{function}: called by no stage ({reason})")
+        record_property(PROPERTY, f"{function}: called by no stage of the run ({reason})")
     called = {function: calls[function] for function in NO_STAGE if calls[function]}
     assert not called, "a stage calls these now: move them to STAGE_OF in tests/parity/cases.py"
