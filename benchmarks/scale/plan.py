@@ -124,7 +124,7 @@ def rows_of(path: Path, folder: Path) -> list[dict[str, str]]:
         unpacked = folder / path.stem
         unpacked.write_bytes(lzma.decompress(path.read_bytes()))
         path = unpacked
-    return read_rows(str(path))
+    return list(read_rows(str(path)))
 
 
 def plan(objects: str, chunks: int) -> tuple[int, Planned]:

@@ -1,6 +1,8 @@
 """The benchmarks of large sets fail where a target is missed."""
 
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from scale import targets
@@ -59,3 +61,14 @@ def test_files_of_raw_count_what_is_kept_of_the_last_download(plan):
     stages = plan.predicted(10_000, 80)
     assert stages["raw"]["files"] > stages["meshes"]["files"]
     assert stages["match"]["files"] == 2 * stages["meshes"]["files"]
+
+
+@pytest.mark.parametrize(("objects", "count"), [("7", 7), (None, 10_000)], ids=["7", "published"])
+def test_a_list_is_made_up_or_read(objects, count, tmp_path, monkeypatch):
+    """The compressed list of the equivariance paper, too."""
+    monkeypatch.syspath_prepend(Path(targets.__file__).parent)
+    plan = import_module("plan")
+    assert plan.prepare(tmp_path, objects or plan.PUBLISHED) == count
+    first, *rows = (tmp_path / "objaverse_chairs.csv").read_text().splitlines()
+    assert first.startswith("id,path,category")
+    assert len(rows) == count and all(row.split(",")[2] == "chair" for row in rows)
