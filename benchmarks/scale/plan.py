@@ -52,7 +52,7 @@ FILES_BESIDE_A_STORE = 7
 # `raw` keeps its last finished store once more, hidden, with its manifest: links, so names without inodes
 KEPT = {"raw": MAX_FILES + 1}
 # CPU time of both Snakemakes of a job on the cluster and of its script's start (`one_job.py`)
-START_S = 7.0
+START_S = 5.0
 # Rules that are submitted as arrays where the profile's lines for it are used, and tasks of one array
 ARRAYS = ("raw", "meshes", "truth", "feature", "match")
 ARRAY_LIMIT = 50
