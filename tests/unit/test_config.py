@@ -61,10 +61,13 @@ def merged(base, over):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"datasets__chairs__cuont": 3}, "datasets.chairs.cuont: Extra inputs"),
-        ({"methods__spatial__algin": "yaw"}, "methods.spatial.algin: Extra inputs"),
-        ({"sead": 3}, "sead: Extra inputs"),
-        ({"datasets__chairs_yaw__from": "chars"}, "datasets.chairs_yaw.from_: no entry 'chars'"),
+        (
+            {"datasets__chairs__cuont": 3},
+            "datasets.chairs.cuont: no such key here; did you mean 'count'?",
+        ),
+        ({"methods__spatial__algin": "yaw"}, "methods.spatial.algin: no such key here"),
+        ({"sead": 3}, "sead: no such key here"),
+        ({"datasets__chairs_yaw__from": "chars"}, "datasets.chairs_yaw.from: no entry 'chars'"),
         ({"coseg__chair__methods": ["gessed"]}, "no such entry 'gessed'"),
         ({"coseg__chair__poses": {"aligned": "nope"}}, "no such entry 'nope'"),
         ({"methods__random__matcher": "rnadom"}, "methods.random"),
@@ -286,3 +289,34 @@ def test_an_angle_is_no_free_rotation():
     sets = sets | {"b": turned | {"yaw": 30.0}}
     with pytest.raises(UserError, match="datasets.b.*30 degrees are for rotation: yaw"):
         validate(changed(datasets=sets), KEYS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"lables": "x.json"}, "lables: no such key here; did you mean 'labels'?"),
+        ({"methods__spatial__alignn": "yaw"},
+         "methods.spatial.alignn: no such key here; did you mean 'align'?"),
+        ({"exports": {"colouring": []}},
+         "exports.colouring: no such key here; did you mean 'colourings'?"),
+        ({"models": {"m": {"kind": "ss_vae", "optimiser": {"rate": 1}}}},
+         "models.m.optimiser.rate: no such key here; docs"),
+        # a key of another section is no remedy
+        ({"exports": {"timesteps": []}}, "exports.timesteps: no such key here; docs"),
+        ({"coseg__chair__methods": "random"}, "coseg.chair.methods: Input should be a list, [...]"),
+        ({"coseg__chair__methods": ["randm"]}, "coseg.chair.methods: no such entry 'randm'"),
+        ({"datasets__chairs_yaw__from": "chair"},
+         "datasets.chairs_yaw.from: no entry 'chair' in `datasets` (there are: chairs, chairs_yaw)"),
+    ],
+)  # fmt: skip
+def test_an_error_is_a_line_with_the_key_and_the_remedy(changes, line):
+    with pytest.raises(UserError) as error:
+        validate(changed(**changes), KEYS)
+    lines = str(error.value).splitlines()
+    assert [found for found in lines if found.startswith(f"  {line}")], lines
+
+
+def test_no_number_is_infinite_or_none():
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(UserError, match="datasets.chairs_yaw.yaw: .*finite"):
+            validate(changed(datasets__chairs_yaw__yaw=value), KEYS)

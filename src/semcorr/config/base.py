@@ -12,7 +12,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 class Strict(BaseModel):
     """Frozen model that refuses unknown keys, so that a misspelt key stops with its full path."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Variant(Strict):
             if section is not None and getattr(self, field) is not None:
                 value = getattr(self, field)
                 for name in value if isinstance(value, tuple) else (value,):
-                    yield field, section, name
+                    yield info.alias or field, section, name
 
 
 def section_referred_to(info: Any) -> str | None:

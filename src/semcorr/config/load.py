@@ -1,9 +1,11 @@
 """From what Snakemake or a user read to the validated, normalised configuration."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from semcorr.config.expand import expanded
 from semcorr.config.root import GLOBAL_KEYS, Config, check_weights
@@ -42,7 +44,7 @@ def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
         check_weights(config, asset_keys)
         config = expanded(config)
     except ValidationError as error:
-        lines = [f"  {_path(e['loc'])}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {_line(e)}" for e in error.errors()]
         raise UserError("configuration is not valid:\n" + "\n".join(lines)) from None
     except ValueError as error:
         raise UserError(f"configuration is not valid:\n  {error}") from None
@@ -73,6 +75,45 @@ def entry_of(section: str, cfg: dict[str, Any]) -> Any:
     values = {k: v for k, v in cfg.items() if not k.startswith("global_")}
     annotation = Config.model_fields[section].annotation
     return TypeAdapter(annotation.__args__[1]).validate_python(values)
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    """Return where an error of pydantic is and what is wrong there, in the words of a YAML file."""
+    path = _path(error["loc"])
+    if error["type"] == "extra_forbidden":
+        key = str(error["loc"][-1])
+        close = get_close_matches(key, _keys(error["loc"]), 1, 0.65)
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        return f"{path}: no such key here; {meant}docs/config.md lists all"
+    # a check across sections names its key itself, without a place of pydantic's
+    message = error["msg"].removeprefix("Value error, ")
+    message = message.replace("a valid tuple", "a list, [...]")
+    return f"{path}: {message}" if error["loc"] else message
+
+
+def _keys(location: tuple) -> list[str]:
+    """Return the keys that may stand where an unknown one does."""
+    if len(location) == 1:
+        return [*Config.model_fields, *TARGET_KEYS]
+    kinds = kinds_by_section().get(location[0], {})
+    kind = kinds.get(location[2]) if len(kinds) > 1 and len(location) > 2 else None
+    models, inner = ([kind], location[3:-1]) if kind else (_models(location[0], Config), ())
+    for part in inner:
+        models = [found for model in models for found in _models(part, model)]
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _models(key: str, model: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return the models that a key of a model holds, itself or in its entries."""
+    field = model.model_fields.get(key)
+    waiting = [field.annotation] if field else []
+    found = []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            found.append(part)
+        waiting += get_args(part)
+    return found
 
 
 def _path(location: tuple) -> str:
