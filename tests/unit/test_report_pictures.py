@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from semcorr.geometry.mesh import Mesh
+from semcorr.report.canvas import fit, font
 from semcorr.report.colours import LABEL_PALETTE, NO_MATCH
 from semcorr.report.contact_sheet import (
     Prediction,
@@ -218,3 +219,15 @@ def test_pair_picture_has_both_shapes():
     left, middle = picture[150:310, 28:108], picture[150:310, 126:206]
     assert np.array_equal(left, middle)  # identity map: target looks like the source
     assert len(np.unique(left.reshape(-1, 3), axis=0)) > 100
+
+
+def test_names_that_differ_at_one_end_alone_are_still_told_apart_when_they_are_cut():
+    face = font(12, False)
+    names = [f"aeroplane_999983_{number:05d}" for number in range(2)]
+    first, second = (fit(name, face, 120) for name in names)
+    assert first != second
+    assert first.startswith("aero") and first.endswith("00")
+    assert all(face.getlength(short) <= 120 for short in (first, second))
+    assert fit(names[0], face, 1000) == names[0]
+    assert fit(names[0], face, 1) == "\u2026"
+    assert fit("", face, 1) == ""

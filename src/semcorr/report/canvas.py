@@ -67,12 +67,17 @@ class Canvas:
 
 
 def fit(line: str, face: ImageFont.FreeTypeFont, width: int) -> str:
-    """The line, or as much of its beginning as fits into `width` pixels with an ellipsis."""
+    """The line, or as much of both its ends as fits into `width` pixels with an ellipsis between.
+
+    Ids of one set often differ at their ends alone.
+    """
     if face.getlength(line) <= width:
         return line
-    while line and face.getlength(line + "\u2026") > width:
-        line = line[:-1]
-    return line.rstrip() + "\u2026"
+    for kept in range(len(line) - 1, 0, -1):
+        start, end = line[: (kept + 1) // 2].rstrip(), line[len(line) - kept // 2 :].lstrip()
+        if face.getlength(short := f"{start}\u2026{end}") <= width:
+            return short
+    return "\u2026"
 
 
 def text_width(text: str, points: int, bold: bool = False) -> int:
