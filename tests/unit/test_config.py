@@ -11,6 +11,7 @@ from semcorr.config.load import dump, entry_of, rule_cfg, validate
 from semcorr.config.root import Config
 from semcorr.config.sections import kinds_by_section
 from semcorr.errors import UserError
+from semcorr.planning import Plan
 
 ROOT = Path(__file__).parents[2]
 KEYS = asset_keys(ROOT / "config/assets.csv")
@@ -320,3 +321,38 @@ def test_no_number_is_infinite_or_none():
     for value in (float("nan"), float("inf")):
         with pytest.raises(UserError, match="datasets.chairs_yaw.yaw: .*finite"):
             validate(changed(datasets__chairs_yaw__yaw=value), KEYS)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("sources", ["a", "b", "a"]),
+        ("targets", ["a", "a"]),
+        ("methods", ["random", "random"]),
+        ("votes", ["all", 2, "all"]),
+    ],
+)
+def test_nothing_comes_twice_in_an_experiment(key, values):
+    with pytest.raises(UserError, match=f"coseg.chair: {key}: '{values[-1]}' comes twice"):
+        validate(changed(**{f"coseg__chair__{key}": values}), KEYS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape"),
+    [
+        ({"datasets__chairs__count": 1}, "chair_1_00000"),
+        (
+            {
+                "coseg__chair__sources": ["chair_1_00002"],
+                "coseg__chair__targets": ["chair_1_00002"],
+            },
+            "chair_1_00002",
+        ),
+    ],
+)
+def test_an_experiment_without_a_pair_is_told_while_planning(changes, shape):
+    plan = Plan(validate(changed(**changes), KEYS))
+    with pytest.raises(UserError, match=f"chair: no pair at all in aligned: '{shape}' is the only"):
+        plan.matches()
+    two = Plan(validate(changed(datasets__chairs__count=2, datasets__chairs__chunks=2), KEYS))
+    assert two.matches()

@@ -37,6 +37,15 @@ class Experiment(Strict):
     )
 
     @model_validator(mode="after")
+    def _nothing_comes_twice(self):
+        for key in ("sources", "targets", "methods", "votes"):
+            values = getattr(self, key, ())
+            if isinstance(values, tuple) and len(set(values)) < len(values):
+                twice = next(value for value in values if values.count(value) > 1)
+                raise ValueError(f"{key}: {twice!r} comes twice")
+        return self
+
+    @model_validator(mode="after")
     def _sources_have_the_poses(self):
         if self.source_poses and self.source_poses.keys() != self.poses.keys():
             raise ValueError(

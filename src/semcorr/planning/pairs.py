@@ -150,8 +150,19 @@ class Pairs(Variants):
         return self.experiment(experiment)[1].source_dataset(pose), target
 
     def target_chunks(self, experiment: str, pose: str) -> list[int]:
-        """Return the chunks that hold a target."""
-        return list(self._buckets(experiment, pose, 1))
+        """Return the chunks that hold a target.
+
+        Raises:
+            UserError: the only target is the only source, so that there is no pair.
+        """
+        found = self._buckets(experiment, pose, 1)
+        sources = self.sources(experiment, pose)
+        if len(found) == len(sources) == 1 and list(next(iter(found.values()))) == sources:
+            raise UserError(
+                f"{experiment}: no pair at all in {pose}: {sources[0]!r} is the only source and the"
+                " only target; name other `sources` or `targets`, or a set of more shapes"
+            )
+        return list(found)
 
     def experiment_chunks(self, experiment: str, pose: str) -> list[tuple[str, int]]:
         """Return (data set, chunk) of all chunks that hold a source or a target."""
