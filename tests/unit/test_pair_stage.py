@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,6 +116,21 @@ def test_annotations_are_checked_before_anything_is_computed(
     with pytest.raises(UserError, match="wrong.json: .*" + message):
         run(**{key: "wrong.json"})
     assert not (folder / "results").exists()
+
+
+def test_an_up_axis_alone_on_the_line_of_the_default_front_says_what_to_name(
+    folder, nothing_is_matched
+):
+    with pytest.raises(UserError, match=r"up=\+z, front=\+z: .* name both .* up=\+z front=-y"):
+        run(up="+z")
+
+
+@pytest.mark.parametrize(("weights", "warned"), [("ss_flow_tiny", True), ("dinov2_vits14", False)])
+def test_tiny_weights_are_told_whatever_the_method(weights, warned):
+    choice = pair_method.Choice("mine", None, (), frozenset({weights}))
+    result = SimpleNamespace(choice=choice, files={})
+    found = pair_outputs._warnings(result, np.zeros(1))
+    assert any("tiny weights" in warning for warning in found) == warned
 
 
 def test_a_failure_while_writing_keeps_the_results_before(folder, monkeypatch):

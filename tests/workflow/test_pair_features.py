@@ -112,7 +112,7 @@ def test_auto_takes_the_first_whose_weights_are_in_the_mirror(folder, encoder, n
 def test_auto_says_why_the_others_were_passed_over(folder, encoder, no_network):
     (folder / "shipped.pth").write_bytes(encoder)
     choice = choose(folder)
-    assert choice.name == "guided_tiny"
+    assert choice.name == "guided_tiny" and choice.weights == {"image_encoder_tiny"}
     assert "offline is set" in choice.reasons[0] and "dinov2_vits14" in choice.reasons[0]
     assert "the mirror does not have it" in choice.reasons[1]
     assert all("\n" not in reason for reason in choice.reasons)

@@ -29,11 +29,13 @@ class Choice:
         name: entry of `methods`.
         entry: its options.
         reasons: one sentence per method that was looked at.
+        weights: names of all weights that it rests on.
     """
 
     name: str
     entry: Variant
     reasons: tuple[str, ...]
+    weights: frozenset[str] = frozenset()
 
 
 class PairMethods:
@@ -71,7 +73,7 @@ class PairMethods:
                     " try again, put them into a mirror (SEMCORR_MIRROR), or use"
                     " method=spatial_yaw, which needs none"
                 ) from None
-            return Choice(asked, entry, (f"{asked}: asked for",))
+            return Choice(asked, entry, (f"{asked}: asked for",), self._behind(asked))
         reasons = []
         for name in AUTO_ORDER:
             if name not in self._config.methods:
@@ -83,7 +85,8 @@ class PairMethods:
             except (UserError, OSError) as error:
                 reasons.append(f"{name}: {str(error).splitlines()[0]}")
                 continue
-            return Choice(name, entry, (*reasons, f"{name}: weights are here"))
+            reasons.append(f"{name}: weights are here")
+            return Choice(name, entry, tuple(reasons), self._behind(name))
         raise UserError(
             "no method with features can run here (method=spatial_yaw needs no weights):\n  "
             + "\n  ".join(reasons)
@@ -94,8 +97,11 @@ class PairMethods:
         manifest = Path(weights_manifest(name, trained=name in self._config.models))
         return self._results.parent / manifest
 
+    def _behind(self, method: str) -> frozenset[str]:
+        return frozenset(Plan(self._config).weights_behind(method))
+
     def _bring(self, method: str, patience: Patience) -> None:
-        for name in sorted(Plan(self._config).weights_behind(method)):
+        for name in sorted(self._behind(method)):
             if name in self._config.models:
                 if not self.weights(name).exists():
                     raise UserError(f"{name} is not trained yet: snakemake -c all models")

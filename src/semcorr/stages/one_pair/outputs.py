@@ -128,7 +128,7 @@ def _carry_keypoints(result: PairResult, folder: Path):
 
 def _warnings(result: PairResult, vertex_map: Int[np.ndarray, " t"]) -> list[str]:
     found = []
-    if result.choice.name == "guided_tiny":
+    if any(name.endswith("_tiny") for name in result.choice.weights):
         found.append(
             "Features come from tiny weights trained on procedural shapes; expect little on others."
             " Fetch DINOv2 (config: offline: false) for real use."
@@ -136,7 +136,8 @@ def _warnings(result: PairResult, vertex_map: Int[np.ndarray, " t"]) -> list[str
     coarse = [s for s, mesh in result.files.items() if len(mesh.vertices) < 500]
     if coarse:
         found.append(
-            f"The {' and '.join(coarse)} mesh has few vertices: the map is per vertex, subdivide for more."
+            f"The {' and '.join(coarse)} {'mesh has' if len(coarse) == 1 else 'meshes have'} few"
+            " vertices: the map is per vertex, subdivide for more."
         )
     missing = float((vertex_map < 0).mean())
     if missing > 0.01:

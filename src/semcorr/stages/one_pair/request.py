@@ -100,6 +100,12 @@ def check(request: PairRequest) -> None:
         path = getattr(request, key)
         if path is not None and not _is_file(path):
             raise ItemError(f"{key}={path}: there is no such file", "missing")
+    if request.up.lstrip("+-") == request.front.lstrip("+-"):
+        # front has a default: who names up alone does not see what is wrong
+        raise ItemError(
+            f"up={request.up}, front={request.front}: both lie on one line; name both axes of the"
+            " files, such as up=+z front=-y"
+        )
     if request.out is not None:
         _check_out(request, request.out.resolve())
 
