@@ -139,9 +139,12 @@ def _manifest(
 
 
 def stem_of(item_id: str) -> str:
-    """Return an item's file name without suffix; ids may hold what file names must not."""
+    """Return an item's file name without suffix; ids may hold what file names must not.
+
+    One that ends as a file does is no name either: its folder would lie where the file of another is.
+    """
     clean = re.sub(r"[^\w.-]", "_", item_id)
-    if clean == item_id and not item_id.startswith("."):
+    if clean == item_id and not item_id.startswith(".") and not item_id.endswith((".ply", ".glb")):
         return clean
     return f"item_{clean.lstrip('.')}_{hashlib.sha256(item_id.encode()).hexdigest()[:8]}"
 
