@@ -310,6 +310,19 @@ def test_pictures_where_a_source_has_no_labels(work, content):
     assert colourful(chain.pictures()["parts"]) > 1000
 
 
+def test_rows_show_sources_with_labels_where_there_are_any(work, monkeypatch):
+    chain = Chain(work, sources="all")
+    chain.write("labels", IDS[0], None)
+    chain.maps().scores(min_coverage=0.1)
+    shown, draw = [], sheets.DRAW["parts"]
+    monkeypatch.setitem(
+        sheets.DRAW, "parts", lambda sheet, job: shown.extend(sheet.shown) or draw(sheet, job)
+    )
+    chain.pictures()
+    assert len(shown) == len(IDS)
+    assert IDS[0] not in {source for source, _ in shown}
+
+
 @pytest.mark.parametrize("task", ["coseg", "keypoints"])
 def test_pictures_where_nothing_was_scored(work, task):
     chain = Chain(work, task)

@@ -22,11 +22,11 @@ def under_bar(rows: Sequence[Any]) -> Iterable[Any]:
 
 @dataclass(frozen=True)
 class SheetText:
-    """Words of a sheet; `score` names what the captions' numbers are, e.g. "mean IoU"."""
+    """Words of a sheet; `score` names the means below the methods: of the rows, not of a table."""
 
     title: str
     subtitle: str = ""
-    score: str = "mean IoU"
+    score: str = "rows: mean IoU"
     method_names: Mapping[str, str] = field(default_factory=dict)
 
 

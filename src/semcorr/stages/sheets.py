@@ -11,7 +11,7 @@ from semcorr.evaluation.segmentation import score_pair
 from semcorr.report.colours import position_colours, rainbow_colours
 from semcorr.report.contact_sheet import Prediction, SheetText, correspondence_sheet, part_sheet
 from semcorr.report.png import png_bytes
-from semcorr.stages.matched.coseg_labels import labelled_pairs, part_names
+from semcorr.stages.matched.coseg_labels import has_labels, labelled_pairs, part_names
 from semcorr.stages.matched.pose_pairs import PosePairs
 from semcorr.stages.pictures.dense_sheet import dense_sheet
 from semcorr.stages.pictures.sheet_pose import Sheet, sheet_sources, sheet_target, sources_of_rows
@@ -58,14 +58,20 @@ def _open(job: StageJob) -> Sheet:
 
 
 def _choose(methods: Iterable[PosePairs]) -> list[tuple[str, str]]:
-    """Spread the rows over the targets and the sources of maps that are there, whatever the scores."""
+    """Spread the rows over the targets and the sources of maps that are there, whatever the scores.
+
+    Sources without labels, which carry nothing, are shown where a target has no others.
+    """
+    methods = list(methods)
     rows = (row for pairs in methods for row in pairs.rows())
     found = sorted({(source, target) for source, target, _, row in rows if row.status == "ok"})
+    labelled = {s for s in {source for source, _ in found} if has_labels(methods[0], s)}
     targets = sorted({target for _, target in found})
     chosen = targets[:: max(1, len(targets) // ROWS)][:ROWS]
     rows = []
     for number, target in enumerate(chosen):
         sources = [s for s, t in found if t == target]
+        sources = [s for s in sources if s in labelled] or sources
         rows.append((sources[number % len(sources)], target))
     return rows
 
