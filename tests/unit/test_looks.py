@@ -230,6 +230,10 @@ def test_guidance_applies_to_conditioned_samples_in_its_interval():
             {"samplings": {"a": CONFIG["samplings"]["drawn"] | {"dataset": "chairs"}}},
             "need render, image_encoder, backbone too",
         ),
+        (
+            {"samplings": {"a": CONFIG["samplings"]["drawn"] | {"interval": [1.0, 0.5]}}},
+            r"interval: \[1, 0.5\] is not two times in 0..1, the smaller one first",
+        ),
         ({"decodings": {"a": CONFIG["decodings"]["seen"] | {"latent": "x"}}}, "no entry 'x'"),
     ],
 )

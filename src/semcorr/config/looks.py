@@ -48,6 +48,15 @@ class Sampling(Variant):
     image_size: int = Field(518, ge=28, le=1036, description="picture size, pixels")
 
     @model_validator(mode="after")
+    def _the_interval_holds_times(self):
+        low, high = self.interval
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f"interval: [{low:g}, {high:g}] is not two times in 0..1, the smaller one first"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pictures_are_named_in_full(self):
         parts = ("dataset", "render", "image_encoder", "backbone")
         missing = [name for name in parts if getattr(self, name) is None]
