@@ -51,9 +51,8 @@ def _open(job: StageJob) -> Sheet:
     }
     pairs = next(iter(methods.values()))
     experiment, pose = job.wildcards["experiment"], job.wildcards["pose"]
-    text = SheetText(
-        f"{experiment}, {pose}", f"{len(methods)} methods; the same rows for all of them"
-    )
+    what = f"{len(methods)} methods; the same rows for all of them" if len(methods) > 1 else ""
+    text = SheetText(f"{experiment}, {pose}", what)
     return Sheet(methods, _choose(methods.values()), part_names(pairs), text)
 
 

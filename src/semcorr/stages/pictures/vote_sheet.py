@@ -42,7 +42,8 @@ def vote_sheet(sheet: Sheet, votes: Sequence[Voters], size: int) -> UInt8[np.nda
         for source, target in sheet.shown
     ]
     who = f"{voters} sources vote" if len(header) == len(used) else f"{len(used)} sources vote"
-    text = replace(sheet.text, subtitle=f"{who}, weighted by confidence; {sheet.text.subtitle}")
+    words = (f"{who}, weighted by confidence", sheet.text.subtitle)
+    text = replace(sheet.text, subtitle="; ".join(filter(None, words)))
     sources = sheet_sources(sheet, header)
     return part_sheet(text, sources, targets, list(sheet.methods), sheet.names, size)
 
