@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from semcorr.geometry.mesh import Mesh
-from semcorr.report.canvas import fit, font
+from semcorr.report.canvas import fit, font, text_width
 from semcorr.report.colours import LABEL_PALETTE, NO_MATCH
 from semcorr.report.contact_sheet import (
     Prediction,
@@ -27,6 +27,7 @@ from semcorr.report.picture import (
     paint_vertices,
 )
 from semcorr.report.png import png_bytes
+from semcorr.report.sheet_layout import MARGIN, Cell, Row, sheet
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
@@ -231,3 +232,10 @@ def test_names_that_differ_at_one_end_alone_are_still_told_apart_when_they_are_c
     assert fit(names[0], face, 1000) == names[0]
     assert fit(names[0], face, 1) == "\u2026"
     assert fit("", face, 1) == ""
+
+
+def test_a_sheet_of_few_pictures_is_as_wide_as_its_heading():
+    cell = Cell(np.full((40, 40, 4), 255, np.uint8), "one")
+    words = "25 steps through a_network_with_a_long_name, for no pictures at all"
+    page = sheet(SheetText("name", words), [], ["Sample"], [Row("", "", [cell])], [], {})
+    assert page.shape[1] >= text_width(words, 13) + 2 * MARGIN

@@ -75,6 +75,7 @@ def sheet(
     titles_end = sources_end + 54
     header_width = len(header) * (wide + GAP) + _legend_width(legend)
     width = left + max(len(columns) * (wide + GAP), header_width) - GAP + MARGIN
+    width = max(width, _heading_width(text) + 2 * MARGIN)
     height = titles_end + len(rows) * (high + CAPTION + GAP) - GAP + MARGIN // 2
     page = Canvas(width, height)
     page.text((MARGIN, MARGIN), text.title, 20, bold=True, width=width - 2 * MARGIN)
@@ -106,13 +107,16 @@ def sheet(
 
 def nothing_to_show(text: SheetText, why: str) -> UInt8[np.ndarray, "h w 3"]:
     """Return the heading of a sheet with one line where its pictures would be."""
-    lines = (text_width(text.title, 20, bold=True), text_width(text.subtitle, 13))
-    width = max(*lines, text_width(why, 13)) + 2 * MARGIN
+    width = max(_heading_width(text), text_width(why, 13)) + 2 * MARGIN
     page = Canvas(width, 4 * MARGIN + 30)
     page.text((MARGIN, MARGIN), text.title, 20, bold=True)
     page.text((MARGIN, MARGIN + 30), text.subtitle, 13, colour=SOFT)
     page.text((MARGIN, 2 * MARGIN + 30), why, 13)
     return page.pixels()
+
+
+def _heading_width(text: SheetText) -> int:
+    return max(text_width(text.title, 20, bold=True), text_width(text.subtitle, 13))
 
 
 def _cropped(header: list[Cell], rows: list[Row]):
