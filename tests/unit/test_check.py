@@ -68,7 +68,7 @@ def test_hanging_import_ends_with_the_time(modules):
     found, _ = machine.packages(fast=False, seconds=1.5)
     assert time.monotonic() - start < 5
     assert found["first"]["ok"]
-    assert found["hangs"]["error"] == "hangs while it is imported"
+    assert "it hangs, or the machine is busy (try more --seconds)" in found["hangs"]["error"]
     assert found["last"]["error"] == "not tried: out of time"
     assert found["last"]["ok"] is False  # nothing of that name is installed
 

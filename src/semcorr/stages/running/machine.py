@@ -173,7 +173,8 @@ def _import_until_it_breaks(names: Sequence[str], found: dict, cuda: dict, deadl
     process.wait()
     process.stdout.close()
     if settled < len(names):
-        error = "hangs while it is imported" if hangs else f"its import ends Python (code {code})"
+        late = "its import had no end yet: it hangs, or the machine is busy (try more --seconds)"
+        error = late if hangs else f"its import ends Python (code {code})"
         found[begun].update(ok=False, error=error)
         settled += 1
     return settled
