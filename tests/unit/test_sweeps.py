@@ -113,3 +113,12 @@ def test_heat_map_is_a_repeatable_picture():
         assert len(image.convert("RGB").getcolors(1 << 20)) > 20
     with pytest.raises(ValueError, match="at least one panel"):
         heat_maps([], "steps")
+
+
+def test_headings_of_small_heat_maps_have_room():
+    def width(title, timesteps=(0, 12)):
+        panel = Panel(title, timesteps, (0, 5), np.full((2, len(timesteps)), 0.5))
+        return Image.open(io.BytesIO(heat_maps([panel, panel], "steps"))).width
+
+    assert width("random_yaw") >= 2 * 2.7 * 200  # inches of its heading, dots an inch
+    assert width("aligned", range(12)) == width("random_yaw", range(12))

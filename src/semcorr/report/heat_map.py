@@ -51,8 +51,11 @@ def heat_maps(panels: Sequence[Panel], title: str) -> bytes:
     low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
     columns = max(len(panel.timesteps) for panel in panels)
     rows = max(len(panel.layers) for panel in panels)
+    # a heading must not run into that of the next panel
+    heading = max(len(panel.title + _named(panel)) for panel in panels)
+    wide = max(0.55 * columns + 1.2, 0.07 * heading + 0.7)  # inches
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(len(panels) * (0.55 * columns + 1.2), 0.34 * rows + 1.4)
+        figure = new_figure(len(panels) * wide, 0.34 * rows + 1.4)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         for axes, panel in zip(
             figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
