@@ -94,10 +94,31 @@ def ascii_stl(corners=CORNERS):
 
 
 @pytest.mark.parametrize("data", [binary(), binary(head=b"solid but binary"), ascii_stl()])
-def test_stl_keeps_three_vertices_per_triangle(tmp_path, data):
+def test_stl_corners_at_one_position_are_one_vertex(tmp_path, data):
     mesh = read(tmp_path, data, "m.stl")
-    assert np.array_equal(mesh.vertices, CORNERS.reshape(-1, 3))
-    assert mesh.faces.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert mesh.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+def test_stl_vertices_come_in_the_order_of_the_file_and_minus_zero_is_zero(tmp_path):
+    corners = np.array(
+        [[[0, 0, 1], [1, 0, 0], [0, 1, 0]], [[1, -0.0, 0], [0, -0.0, -1], [-0.0, 1, -0.0]]],
+        np.float32,
+    )
+    mesh = read(tmp_path, binary(corners), "m.stl")
+    assert mesh.faces.tolist() == [[0, 1, 2], [1, 3, 2]]
+    assert np.array_equal(mesh.triangles, corners)
+    assert not np.signbit(mesh.vertices[mesh.vertices == 0]).any()
+
+
+def test_stl_limit_counts_merged_vertices(tmp_path):
+    ball = trimesh.creation.icosphere(subdivisions=2)
+    (tmp_path / "b.stl").write_bytes(ball.export(file_type="stl"))
+    count = len(ball.vertices)
+    mesh = read_mesh(tmp_path / "b.stl", max_vertices=count)
+    assert len(mesh.vertices) == count and len(mesh.faces) == len(ball.faces)
+    with pytest.raises(ItemError, match=rf"has {count} vertices, more than the 9 .*decimate"):
+        read_mesh(tmp_path / "b.stl", max_vertices=9)
 
 
 @pytest.mark.parametrize("kind", ["stl", "stl_ascii"])

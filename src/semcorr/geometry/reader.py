@@ -40,13 +40,13 @@ def read_mesh(
     """Read a mesh in the frame of its file.
 
     Vertices keep the order of the file: OBJ `v` lines (never split at texture seams), the vertex
-    element of PLY, the list of OFF, three per triangle of STL, the primitives of glTF one after
+    element of PLY, the list of OFF, the different positions of STL, the primitives of glTF one after
     another in depth-first scene order with node transforms applied. Unreferenced vertices and faces
     without area are kept; polygons are cut into fans (`polygon_of_face` leads back).
 
     Args:
         path: .glb, .gltf, .obj, .ply, .off or .stl (any case).
-        max_vertices: larger meshes are refused before they are read; None = 50 million.
+        max_vertices: larger meshes are refused; None = 50 million.
         root: folder which referenced files must not leave; None = the folder of the mesh.
 
     Raises:

@@ -28,7 +28,7 @@ class Source:
         path: the file; its name is part of every message.
         data: its bytes.
         root: folder which the files it refers to (buffers, materials, pictures) must not leave.
-        max_vertices: larger meshes are refused before anything is allocated for them.
+        max_vertices: larger meshes are refused, where the format tells before anything is allocated.
     """
 
     path: Path
@@ -44,7 +44,8 @@ class Source:
         """Refuse a mesh with more vertices than allowed."""
         if count > self.max_vertices:
             raise self.error(
-                f"has {count} vertices, more than the {self.max_vertices} allowed (max_vertices)"
+                f"has {count} vertices, more than the {self.max_vertices} allowed: decimate it"
+                " (a data set may raise its max_vertices)"
             )
 
     def check_faces(self, count: int) -> None:
