@@ -63,14 +63,29 @@ def test_every_kind_of_broken_import_is_named_and_the_rest_goes_on(modules):
 
 
 def test_hanging_import_ends_with_the_time(modules):
-    modules(first="", hangs="import time; time.sleep(60)", last="")
+    modules(first="", hangs="import time; time.sleep(60)", last="", numpy="")
+    machine.IMPORTS["numpy"] = ("numpy", "all")
     start = time.monotonic()
     found, _ = machine.packages(fast=False, seconds=1.5)
     assert time.monotonic() - start < 5
     assert found["first"]["ok"]
     assert "it hangs, or the machine is busy (try more --seconds)" in found["hangs"]["error"]
-    assert found["last"]["error"] == "not tried: out of time"
-    assert found["last"]["ok"] is False  # nothing of that name is installed
+    assert found["hangs"]["ok"] is None
+    assert (found["last"]["ok"], found["last"]["error"]) == (False, "is not installed")
+    assert (found["numpy"]["ok"], found["numpy"]["error"]) == (None, "not tried: out of time")
+
+
+@pytest.mark.parametrize(
+    "source, problem", [("import time; time.sleep(60)", "hangs"), ("import os; os._exit(7)", "7")]
+)
+def test_gpus_that_do_not_answer_leave_torch_and_the_rest_as_they_are(modules, source, problem):
+    broken = f"class cuda:\n    def is_available():\n        {source}\n"
+    modules(torch=broken, last="")
+    found, cuda = machine.packages(fast=False, seconds=2)
+    assert found["torch"]["ok"]
+    assert problem in cuda["problem"] and "look for GPUs" in cuda["problem"]
+    left = found["last"]["error"]
+    assert found["last"]["ok"] if problem == "7" else left == "is not installed"
 
 
 def test_cuda_is_asked_of_torch_and_survives_its_failure(modules):

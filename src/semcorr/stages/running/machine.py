@@ -144,8 +144,9 @@ def _import_until_it_breaks(names: Sequence[str], found: dict, cuda: dict, deadl
     """Import in one process until it ends; return how many of `names` are settled (one or more)."""
     if time.monotonic() >= deadline:
         for name in names:  # installed, as far as anyone knows: no reason to call it broken
-            ok = None if found[name]["version"] else False
-            found[name].update(ok=ok, error="not tried: out of time")
+            there = found[name]["version"]
+            error = "not tried: out of time" if there else "is not installed"
+            found[name].update(ok=None if there else False, error=error)
         return len(names)
     command = [sys.executable, "-c", _IMPORTER, *names]
     process = subprocess.Popen(
@@ -172,10 +173,13 @@ def _import_until_it_breaks(names: Sequence[str], found: dict, cuda: dict, deadl
         process.kill()
     process.wait()
     process.stdout.close()
-    if settled < len(names):
-        late = "its import had no end yet: it hangs, or the machine is busy (try more --seconds)"
-        error = late if hangs else f"its import ends Python (code {code})"
-        found[begun].update(ok=False, error=error)
+    late = "had no end yet: it hangs, or the machine is busy (try more --seconds)"
+    end = late if hangs else f"ends Python (code {code})"
+    if begun in names[:settled]:
+        if begun == "torch" and (hangs or code):
+            cuda["problem"] = f"torch's look for GPUs {end}"
+    elif settled < len(names):
+        found[begun].update(ok=None if hangs else False, error=f"its import {end}")
         settled += 1
     return settled
 
