@@ -1,4 +1,5 @@
 import copy
+import pkgutil
 import re
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import yaml
 from semcorr.assets.table import asset_keys
 from semcorr.config import document
 from semcorr.config.load import dump, entry_of, rule_cfg, validate
+from semcorr.config.modules import modules_with
 from semcorr.config.root import Config
 from semcorr.config.sections import kinds_by_section
+from semcorr.datasets.procedural import categories
 from semcorr.errors import UserError
+from semcorr.networks import zoo
 from semcorr.planning import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +93,22 @@ def merged(base, over):
             "methods.near.feature: no entry 'none'",
         ),
         (
+            {"datasets__chairs__category": "sofa"},
+            "datasets.chairs.category: there is no 'sofa'; there are: aeroplane, chair, human, mug,",
+        ),
+        (
+            {"features": {"f": {"kind": "lifted", "backbone": "resnet"}}},
+            "features.f.backbone: there is no 'resnet'; there are: dinov2_vitb14,",
+        ),
+        (
+            {"samplings": {"s": {"backbone": "resnet"}}},
+            "samplings.s.backbone: there is no 'resnet'; there are: dinov2_vitb14,",
+        ),
+        (
+            {"models": {"m": {"kind": "ss_vae", "categories": ["chair", "sofa"]}}},
+            "models.m.categories.1: there is no 'sofa'; there are: aeroplane, chair,",
+        ),
+        (
             {"renders": {"r": {"rig": "explicit"}}},
             "`positions` must be given for rig: explicit",
         ),
@@ -126,7 +146,7 @@ def test_a_weights_reference_must_be_an_asset_or_a_model():
         features={
             "f": {
                 "kind": "lifted",
-                "backbone": "x",
+                "backbone": "tiny_vit",
                 "weights": "nowhere",
                 "render": "r",
                 "layers": {"a": 1},
@@ -231,7 +251,8 @@ def test_latents_and_voxels_that_do_not_fit_are_refused(path, value, message):
         validate(changed(**SLAT | {section: SLAT[section] | entry}), KEYS)
 
 
-LIFTED = {"kind": "lifted", "backbone": "b", "weights": KEYS[0], "render": "r", "layers": {"n": 1}}
+LIFTED = {"kind": "lifted", "backbone": "tiny_vit", "weights": KEYS[0], "render": "r",
+          "layers": {"norm": 1}}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -356,3 +377,10 @@ def test_an_experiment_without_a_pair_is_told_while_planning(changes, shape):
         plan.matches()
     two = Plan(validate(changed(datasets__chairs__count=2, datasets__chairs__chunks=2), KEYS))
     assert two.matches()
+
+
+def test_modules_that_options_name_are_found_without_importing_them():
+    assert modules_with("datasets/shapes", "CATEGORY") == tuple(categories())
+    assert modules_with("networks/zoo", "SPEC") == tuple(
+        sorted(module.name for module in pkgutil.iter_modules(zoo.__path__))
+    )

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from semcorr.config.base import Name, RefersTo, Variant
 from semcorr.config.experiments import Count, ItemIds
+from semcorr.config.modules import Backbone
 
 Decoder = Annotated[Name, RefersTo("weights")]
 DECODER = "SparseStructureDecoder: an asset, or a model of kind `ss_vae`"
@@ -44,7 +45,7 @@ class Sampling(Variant):
     image_encoder: Annotated[Name, RefersTo("weights")] | None = Field(
         None, description="weights of the image encoder (DINOv2 layout)"
     )
-    backbone: Name | None = Field(None, description="registry name of the image encoder")
+    backbone: Backbone | None = Field(None, description="registry name of the image encoder")
     image_size: int = Field(518, ge=28, le=1036, description="picture size, pixels")
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from semcorr.config.base import Name, RefersTo, Strict, Variant
+from semcorr.config.modules import Category
 
 
 class Optimiser(Strict):
@@ -35,7 +36,7 @@ class Training(Variant):
 class VoxelTraining(Training):
     """Base of the networks on surface voxels, each shape under a random yaw."""
 
-    categories: tuple[Name, ...] = Field(("chair",), min_length=1)
+    categories: tuple[Category, ...] = Field(("chair",), min_length=1)
     family: int = Field(7_000_000, ge=0, description="seed of the training shapes")
     validation_family: int = Field(8_000_000, ge=0, description="seed of the validation shapes")
     shapes: int = Field(10_000, ge=1, description="number of different training shapes")

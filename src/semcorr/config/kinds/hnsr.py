@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from semcorr.config.base import Name, RefersTo, Variant
+from semcorr.config.modules import Backbone
 
 SECTION = "features"
 
@@ -26,7 +27,7 @@ class Options(Variant):
     image_encoder: Annotated[Name, RefersTo("weights")] | None = Field(
         None, description="weights of the image encoder (DINOv2 layout)"
     )
-    backbone: Name | None = Field(None, description="registry name of the image encoder")
+    backbone: Backbone | None = Field(None, description="registry name of the image encoder")
     image_size: int = Field(518, ge=28, le=1036, description="condition picture size, pixels")
     steps: int = Field(12, ge=1, description="length of the time schedule")
     timestep: float = Field(11, ge=0, description="time shown to the network, in steps")

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from semcorr.config.base import Name, RefersTo, Variant
+from semcorr.config.modules import Backbone
 
 SECTION = "features"
 
@@ -30,7 +31,9 @@ class Options(Variant):
         le=2,
         description="largest distance of a visible site from the depth, longest side of a shape = 1",
     )
-    backbone: Name = Field(description="name in the backbone registry (a module of networks/zoo)")
+    backbone: Backbone = Field(
+        description="name in the backbone registry (a module of networks/zoo)"
+    )
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
     size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")
     layers: dict[str, float] = Field(description="layer name -> weight in the concatenation")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from semcorr.config.base import Name, RefersTo
+from semcorr.config.modules import Backbone
 from semcorr.config.training import Training
 
 SECTION = "models"
@@ -14,7 +15,7 @@ class Options(Training):
     """InfoNCE between the pixels of two views that show the same surface point."""
 
     kind: Literal["multiview_contrastive"]
-    backbone: Name = Field("tiny_convnext", description="name in the backbone registry")
+    backbone: Backbone = Field("tiny_convnext", description="name in the backbone registry")
     datasets: tuple[Annotated[Name, RefersTo("datasets")], ...] = Field(
         min_length=1, description="rendered training shapes"
     )

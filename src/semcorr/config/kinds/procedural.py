@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from semcorr.config.base import Name, Variant
+from semcorr.config.base import Variant
+from semcorr.config.modules import Category
 
 SECTION = "datasets"
 
@@ -15,7 +16,7 @@ class Options(Variant):
     PLANNING: ClassVar[frozenset[str]] = frozenset({"count", "chunks"})
 
     kind: Literal["procedural"]
-    category: Name = Field("chair", description="module name in datasets/shapes")
+    category: Category = Field("chair", description="module name in datasets/shapes")
     count: int = Field(24, ge=1, description="number of shapes")
     family: int = Field(
         0, ge=0, alias="seed", description="seed of the family; other seeds, other shapes"

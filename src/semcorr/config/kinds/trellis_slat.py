@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from semcorr.config.base import Name, RefersTo, Variant
+from semcorr.config.modules import Backbone
 
 SECTION = "latents"
 
@@ -25,7 +26,7 @@ class Options(Variant):
     image_encoder: Annotated[Name, RefersTo("weights")] = Field(
         description="weights of the image encoder (DINOv2 layout)"
     )
-    backbone: Name = Field(description="registry name of the image encoder")
+    backbone: Backbone = Field(description="registry name of the image encoder")
     image_size: int = Field(518, ge=28, le=1036, description="picture size, pixels")
     untrained: bool = Field(
         False, description="control: same classes, seeded random weights instead"

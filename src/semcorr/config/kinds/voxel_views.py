@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from semcorr.config.base import Name, RefersTo, Variant
+from semcorr.config.modules import Backbone
 
 SECTION = "features"
 
@@ -20,7 +21,7 @@ class Options(Variant):
     weights: Annotated[Name, RefersTo("weights")] = Field(
         description="image encoder (DINOv2 layout)"
     )
-    backbone: Name = Field(description="registry name of the image encoder")
+    backbone: Backbone = Field(description="registry name of the image encoder")
     image_size: int = Field(518, ge=28, le=1036, description="picture size, pixels")
 
     def code_modules(self) -> tuple[str, ...]:
