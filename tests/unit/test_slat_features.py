@@ -330,7 +330,9 @@ def test_voxel_views_are_features_of_sites(weights):
 def test_what_does_not_fit_is_said(weights, latents):
     with pytest.raises(UserError, match=r"32 voxels per axis, the encoder in weights works on 16"):
         latents_of(weights, resolution=32)
-    with pytest.raises(UserError, match="holds a SLatFlowModel, a SLatEncoder is needed"):
+    with pytest.raises(
+        UserError, match="^weights: .*holds a SLatFlowModel, a SLatEncoder is needed"
+    ):
         latents_of(weights | {"enc": weights["flow"]})
     with pytest.raises(UserError, match="block 7 does not exist"):
         states_of(weights, latents, layer=7)

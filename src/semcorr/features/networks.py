@@ -12,6 +12,14 @@ from semcorr.networks.trellis.loading import Placement, network_from, untrained_
 from semcorr.networks.weight_files import weight_files
 from semcorr.seeds import seed_of
 
+# class -> (key of the configuration that names its weights, what that may name)
+NAMED_BY = {
+    "SparseStructureEncoder": ("weights", "trellis_ss_enc, or a model of kind ss_vae"),
+    "SparseStructureDecoder": ("decoder", "trellis_ss_dec, or a model of kind ss_vae"),
+    "SparseStructureFlowModel": ("weights", "trellis_ss_flow_img, or a model of kind ss_flow"),
+    "SLatEncoder": ("weights", "trellis_slat_enc"),
+    "SLatFlowModel": ("weights", "trellis_slat_flow_img"),
+}
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -32,7 +40,9 @@ def open_network(
     parts = [files.description | {"file": files.path.name}, *files.description.get("others", [])]
     part = next((p for p in parts if p.get("name") == expect), None)
     if part is None:
-        raise UserError(f"{manifest}: holds a {parts[0].get('name')}, a {expect} is needed")
+        key, wanted = NAMED_BY[expect]
+        held = parts[0].get("name", "network of another family")
+        raise UserError(f"{key}: {manifest} holds a {held}, a {expect} is needed: name {wanted}")
     args, path = part.get("args", {}), files.path.with_name(part["file"])
     device = device_of(upstream.device)
     if untrained:
