@@ -109,6 +109,18 @@ def merged(base, over):
             "models.m.categories.1: there is no 'sofa'; there are: aeroplane, chair,",
         ),
         (
+            {"renders": {"r": {"rig": "orbit", "elevations": []}}},
+            "renders.r.elevations: Tuple should have at least 1 item",
+        ),
+        (
+            {"renders": {"r": {"rig": "explicit", "positions": [[0, -2, 0], [0, 0, 0]]}}},
+            "renders.r.positions: [0.0, 0.0, 0.0] lies where shapes are",
+        ),
+        (
+            {"renders": {"r": {"rig": "explicit", "positions": [[0, -0.6, 0.6]]}}},
+            "not further from the origin than 0.87",
+        ),
+        (
             {"renders": {"r": {"rig": "explicit"}}},
             "`positions` must be given for rig: explicit",
         ),
