@@ -19,6 +19,8 @@ from semcorr.planning import Plan
 
 ROOT = Path(__file__).parents[2]
 KEYS = asset_keys(ROOT / "config/assets.csv")
+LIFTED = {"kind": "lifted", "backbone": "tiny_vit", "weights": KEYS[0], "render": "r",
+          "layers": {"norm": 1}}  # fmt: skip
 SMALL = {
     "datasets": {
         "chairs": {"kind": "procedural", "category": "chair", "count": 4, "seed": 1},
@@ -107,6 +109,14 @@ def merged(base, over):
         (
             {"models": {"m": {"kind": "ss_vae", "categories": ["chair", "sofa"]}}},
             "models.m.categories.1: there is no 'sofa'; there are: aeroplane, chair,",
+        ),
+        (
+            {"features": {"f": LIFTED | {"layers": {"norm": 0}}}},
+            "features.f.layers.norm: Input should be greater than 0",
+        ),
+        (
+            {"features": {"f": LIFTED | {"layers": {}}}},
+            "features.f.layers: Dictionary should have at least 1 item",
         ),
         (
             {"renders": {"r": {"rig": "orbit", "elevations": []}}},
@@ -261,10 +271,6 @@ def test_latents_and_voxels_that_do_not_fit_are_refused(path, value, message):
     entry = {name: SLAT[section][name] | {key: value}}
     with pytest.raises(UserError, match=message):
         validate(changed(**SLAT | {section: SLAT[section] | entry}), KEYS)
-
-
-LIFTED = {"kind": "lifted", "backbone": "tiny_vit", "weights": KEYS[0], "render": "r",
-          "layers": {"norm": 1}}  # fmt: skip
 
 
 @pytest.mark.parametrize(

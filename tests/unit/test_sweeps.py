@@ -71,6 +71,9 @@ def test_generated_entries(noise, passes):
         ({"timesteps": []}, "sweeps.steps.timesteps"),
         ({"layers": [-1]}, "sweeps.steps.layers"),
         ({"noise": "none"}, "sweeps.steps.noise"),
+        ({"timesteps": [5, 7, 5]}, "sweeps.steps.timesteps: 5 comes twice"),
+        ({"layers": [2, 2]}, "sweeps.steps.layers: 2 comes twice"),
+        ({"noise": [3, 3]}, "sweeps.steps.noise: 3 comes twice"),
     ],
 )
 def test_wrong_sweeps_are_named(changes, message):

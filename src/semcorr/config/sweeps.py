@@ -4,11 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from semcorr.config.base import Name, Strict
 
-Steps = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
+def _each_once(steps: tuple[int, ...]) -> tuple[int, ...]:
+    for step in steps:
+        if steps.count(step) > 1:
+            raise ValueError(f"{step} comes twice")
+    return steps
+
+
+Steps = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_each_once)
+]
 
 
 @dataclass(frozen=True)
@@ -39,13 +49,13 @@ class Sweep(Strict):
         Args:
             own_noise: noise of the method's feature.
         """
-        for timestep in dict.fromkeys(self.timesteps):
+        for timestep in self.timesteps:
             if self.noise == "feature":
                 yield timestep, own_noise
             elif self.noise == "timestep":
                 yield timestep, timestep
             else:
-                for noise in dict.fromkeys(self.noise):
+                for noise in self.noise:
                     yield timestep, noise
 
     def cells(self, name: str, own_noise: float) -> Iterator[Cell]:
@@ -57,8 +67,8 @@ class Sweep(Strict):
 
     @property
     def ordered_layers(self) -> tuple[int, ...]:
-        """Layers, ascending, each once."""
-        return tuple(sorted(set(self.layers)))
+        """Layers, ascending."""
+        return tuple(sorted(self.layers))
 
 
 def pass_name(sweep: str, timestep: int, noise: float) -> str:

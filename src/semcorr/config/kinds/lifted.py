@@ -36,7 +36,9 @@ class Options(Variant):
     )
     weights: Annotated[Name, RefersTo("weights")] = Field(description="asset or model")
     size: int = Field(257, ge=28, le=2048, description="picture size given to the network, pixels")
-    layers: dict[str, float] = Field(description="layer name -> weight in the concatenation")
+    layers: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="layer name -> weight in the concatenation"
+    )
     centre: Literal["none", "view"] = Field(
         "view", description="subtract each view's foreground mean"
     )
