@@ -143,6 +143,21 @@ def test_what_is_wrong_is_named_with_its_path(changes, message):
 
 
 @pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (-1, "coseg.chair.sources: Input should be greater than or equal to 1"),
+        (True, "coseg.chair.sources: Input should be a valid integer, or a list, [...], or 'all'"),
+        ([], "coseg.chair.sources: Tuple should have at least 1 item after validation, not 0"),
+        ([""], "coseg.chair.sources.0: String should have at least 1 character"),
+    ],
+)
+def test_a_value_of_several_types_gives_one_line(value, line):
+    with pytest.raises(UserError) as caught:
+        validate(changed(coseg__chair__sources=value), KEYS)
+    assert str(caught.value).splitlines()[1:] == [f"  {line}"]
+
+
+@pytest.mark.parametrize(
     ("changes", "path"),
     [
         ({"coseg__chair__poses": {"Aligned": "x"}}, "coseg.chair.poses.Aligned"),

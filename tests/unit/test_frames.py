@@ -33,6 +33,13 @@ def test_wrong_axis_names(wrong):
         axes_rotation("+y", wrong)
 
 
+@pytest.mark.parametrize(("wrong", "meant"), [("z", "+z"), ("Y", "+y"), ("-X", "-x")])
+def test_an_axis_without_sign_or_in_capitals_is_recognised(wrong, meant):
+    with pytest.raises(ItemError) as caught:
+        axes_rotation(wrong, "+z")
+    assert f"wrong up axis {wrong!r}, did you mean {meant}?" in str(caught.value)
+
+
 def shape():
     random = np.random.default_rng(3)
     vertices = random.normal(size=(20, 3)) * [1, 5, 2] + [100, -7, 3]

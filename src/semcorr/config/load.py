@@ -1,7 +1,7 @@
 """From what Snakemake or a user read to the validated, normalised configuration."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -14,6 +14,8 @@ from semcorr.errors import UserError
 
 # How pydantic names a type that it tried, inside the path of a value
 TRIED_TYPE = re.compile(r"\[|^constrained-|^(int|float|bool|str)$")
+# Errors of pydantic that say that a value has another type
+MISMATCH = re.compile(r"_(type|parsing)$|^literal_error$")
 # Keys of `--config` that belong to the target `pair`, not to the configuration
 TARGET_KEYS = "source target pairs labels keypoints method up front out".split()
 
@@ -44,7 +46,7 @@ def validate(raw: dict[str, Any], asset_keys: list[str]) -> Config:
         check_weights(config, asset_keys)
         config = expanded(config)
     except ValidationError as error:
-        lines = [f"  {_line(e)}" for e in error.errors()]
+        lines = [f"  {line}" for line in _lines(error.errors())]
         raise UserError("configuration is not valid:\n" + "\n".join(lines)) from None
     except ValueError as error:
         raise UserError(f"configuration is not valid:\n  {error}") from None
@@ -75,6 +77,26 @@ def entry_of(section: str, cfg: dict[str, Any]) -> Any:
     values = {k: v for k, v in cfg.items() if not k.startswith("global_")}
     annotation = Config.model_fields[section].annotation
     return TypeAdapter(annotation.__args__[1]).validate_python(values)
+
+
+def _lines(errors: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one line a wrong value: of a key that may hold several types there is an error a type."""
+    by_path: dict[str, list[Mapping[str, Any]]] = {}
+    for error in errors:
+        by_path.setdefault(_path(error["loc"]), []).append(error)
+    # where a list was looked into, a list was meant
+    inside = [path for path in by_path if any(p.startswith(f"{path}.") for p in by_path)]
+    return [_line_of_value(found) for path, found in by_path.items() if path not in inside]
+
+
+def _line_of_value(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is wrong with a value of the right type, or all types that it may have."""
+    for error in errors:
+        if not MISMATCH.search(error["type"]):
+            return _line(error)
+    # what is written in full comes first, the words that may stand there last
+    first, *others = sorted(reversed(errors), key=lambda error: error["type"] == "literal_error")
+    return ", or ".join([_line(first), *(_line(e).split("should be ", 1)[-1] for e in others)])
 
 
 def _line(error: Mapping[str, Any]) -> str:

@@ -36,7 +36,9 @@ def axes_rotation(up: str = "+y", front: str = "+z") -> Float[np.ndarray, "3 3"]
     """
     for role, name in (("up", up), ("front", front)):
         if name not in AXES:
-            raise ItemError(f"wrong {role} axis {name!r}, expected one of {' '.join(AXES)}")
+            signed = next((axis for axis in (name.lower(), f"+{name.lower()}") if axis in AXES), "")
+            meant = f"did you mean {signed}? " if signed else ""
+            raise ItemError(f"wrong {role} axis {name!r}, {meant}expected one of {' '.join(AXES)}")
     if up[1] == front[1]:
         raise ItemError(f"up {up!r} and front {front!r} are parallel, expected two different axes")
     world_z, world_y = AXES[up], -AXES[front]
