@@ -137,6 +137,15 @@ def test_keypoints(root):
         assert np.isnan(world[1]).all()
 
 
+def test_keypoints_far_from_their_shape_are_named_in_the_log(root, caplog):
+    mesh, file_from_world = read_item_mesh(root, ROW)
+    points = [[3, 5, 3], [9000, 5, 3], None]
+    write(root, "keypoints", {"names": ["near", "far", "absent"], "points": points})
+    assert read_keypoints(root, "a", mesh, file_from_world)[1].shape == (3, 3)
+    (message,) = caplog.messages
+    assert message.startswith("keypoints/a.json: keypoint 'far' lies ")
+
+
 def test_nearest_vertex_is_one_that_a_face_uses(root):
     mesh, file_from_world = read_item_mesh(root, ROW)
     write(root, "keypoints", {"names": ["x"], "points": [[90, 90, 90]]})

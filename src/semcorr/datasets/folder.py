@@ -6,6 +6,7 @@ matches.json and matches/ (`dense_files`).
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -23,8 +24,12 @@ from semcorr.geometry.mesh import Mesh
 from semcorr.geometry.mesh_arrays import from_arrays
 from semcorr.geometry.reader import read_mesh
 
+log = logging.getLogger(__name__)
+
 # Of one file; memory of the votes for the labels of vertices grows with it
 MAX_LABELS = 1000
+# Keypoints further from their shape than so many of its longest sides are most likely in another frame
+FAR_KEYPOINT = 10.0
 
 
 def open_meshes(context: DatasetContext) -> LoadMesh:
@@ -146,7 +151,7 @@ def read_keypoints(
 def read_keypoint_file(
     path: Path, mesh: Mesh, file_from_world: Float[np.ndarray, "4 4"]
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "k 3"], Int[np.ndarray, " k"]]:
-    """Read a file of named points of the shape.
+    """Read a file of named points of the shape; the log warns of points far away from it.
 
     The file has `names` and `points` (file frame, null = absent), `vertices` (-1 or null = absent),
     or both. Without `points` a keypoint lies at its vertex, without `vertices` it takes the nearest
@@ -172,6 +177,7 @@ def read_keypoint_file(
         vertices = _vertex_indices(path, content["vertices"], len(names), len(mesh.vertices))
     if "points" in content:
         points = apply(np.linalg.inv(file_from_world), _points(path, content["points"], len(names)))
+        _warn_of_far_points(path, names, points)
     if points is None:
         points = np.where(vertices[:, None] >= 0, mesh.vertices[vertices], np.nan)
     if vertices is None:
@@ -303,6 +309,18 @@ def _points(path: Path, entries: object, count: int) -> Float[np.ndarray, "k 3"]
             raise _error(path, f"points[{position}] is not three finite numbers")
         points[position] = entry
     return points
+
+
+def _warn_of_far_points(
+    path: Path, names: tuple[str, ...], points: Float[np.ndarray, "k 3"]
+) -> None:
+    sides = np.linalg.norm(points, axis=1)  # in the world frame the longest side is 1
+    for index in np.flatnonzero(sides > FAR_KEYPOINT):
+        log.warning(
+            "%s/%s: keypoint %r lies %.3g longest sides from its shape; points are in the frame of"
+            " the mesh file",
+            path.parent.name, path.name, names[index], sides[index],
+        )  # fmt: skip
 
 
 def _is_point(entry: object) -> bool:
