@@ -211,6 +211,19 @@ def test_wrong_number_of_rows_names_target_and_method():
         part_sheet(SheetText("t"), sources, targets, ["good"], ["a", "b"], size=60)
 
 
+def test_confidence_of_pairs_has_one_scale():
+    text = PairText("T", "s", "a.glb", "b.glb")
+    mesh = box()
+    unsure, sure = (
+        pair_picture(text, mesh, mesh, np.arange(8), np.full(8, value), size=80)
+        for value in (0.2, 0.9)
+    )
+    x = 28 + 2 * (80 + 18)  # the column of the confidence
+    assert np.array_equal(unsure[:, :x], sure[:, :x])
+    column = np.s_[130:200, x : x + 80]
+    assert sure[column].mean() > unsure[column].mean() + 10
+
+
 def test_pair_picture_has_both_shapes():
     mesh = box()
     text = PairText("a to b", "nearest", "a.ply", "b.ply")

@@ -15,6 +15,7 @@ from semcorr.transfer.colours import UNMATCHED, label_palette, spatial_rainbow, 
 LABEL_PALETTE = np.rint(255 * label_palette(9)).astype(np.uint8)
 FAR = 0.25  # longest sides: where colours of distances end
 NO_MATCH = np.array(UNMATCHED, dtype=np.uint8)  # unmatched, unlabelled, no confidence
+CONFIDENCE_ENDS = ("0 unsure", "1 sure")  # of the scale that all pairs share
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow (unreadable on white), reordered;
 # baselines are told apart from methods by their greys

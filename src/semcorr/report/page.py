@@ -49,7 +49,7 @@ def page_html(
         source: the shape with v vertices whose colours are carried.
         target: the shape with t vertices.
         target_to_source: (t,) source vertex of each target vertex, -1 = none.
-        confidence: (t,) any scale, larger is better, NaN = unknown.
+        confidence: (t,) 0..1, NaN = unknown.
         meta: texts.
     """
     _check(source, target, target_to_source, confidence)

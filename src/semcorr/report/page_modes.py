@@ -60,14 +60,14 @@ def _axis_bars() -> list[dict]:
 
 
 def _confidence_mode(source, target_to_source, confidence, arrays) -> dict:
-    low, high = paint.confidence_range(confidence[target_to_source >= 0])
     of_target = np.where(target_to_source >= 0, confidence, np.nan)
     of_source = np.full(len(source.vertices), -np.inf)
     known = np.isfinite(of_target)
     np.maximum.at(of_source, target_to_source[known], of_target[known])
-    sides = tuple(paint.confidence_colours(values, low, high) for values in (of_source, of_target))
-    steps = paint.confidence_colours(np.linspace(low, high, 11), low, high)
-    bar = {"low": f"{low:.3g}", "high": f"{high:.3g}", "colours": [*map(paint.hex_colour, steps)]}
+    sides = tuple(paint.confidence_colours(values, 0.0, 1.0) for values in (of_source, of_target))
+    steps = paint.confidence_colours(np.linspace(0.0, 1.0, 11), 0.0, 1.0)
+    low, high = paint.CONFIDENCE_ENDS
+    bar = {"low": low, "high": high, "colours": [*map(paint.hex_colour, steps)]}
     legend = {
         "bars": [bar],
         "swatches": [_swatch(paint.NO_MATCH, "nothing maps here")],

@@ -9,10 +9,10 @@ from semcorr.geometry.frames import used_box
 from semcorr.geometry.mesh import Mesh
 from semcorr.report.canvas import SOFT, Canvas
 from semcorr.report.colours import (
+    CONFIDENCE_ENDS,
     NO_MATCH,
     carried_colours,
     confidence_colours,
-    confidence_range,
     position_colours,
 )
 from semcorr.report.picture import FRONT_LEFT, look_at, paint_vertices
@@ -46,16 +46,15 @@ def pair_picture(
         source: v vertices, axes as in the world frame, any scale.
         target: t vertices.
         target_to_source: (t,) source vertex of each target vertex, -1 = none.
-        confidence: (t,) larger is better, NaN = unknown.
+        confidence: (t,) 0..1, NaN = unknown.
         size: side of each picture in pixels.
     """
     own = position_colours(source.vertices, used_box(source.vertices, source.faces))
-    low, high = confidence_range(confidence[target_to_source >= 0])
     known = np.where(target_to_source >= 0, confidence, np.nan)
     columns = [
         ("Source", text.source_name, source, own),
         ("Target", text.target_name, target, carried_colours(own, target_to_source)),
-        ("Confidence", "of each target point", target, confidence_colours(known, low, high)),
+        ("Confidence", "of each target point", target, confidence_colours(known, 0.0, 1.0)),
     ]
     head = MARGIN + 60
     page = Canvas(2 * MARGIN + 3 * size + 2 * GAP, head + TITLE + 2 * size + GAP + LEGEND + MARGIN)
@@ -73,7 +72,7 @@ def pair_picture(
             picture = paint_vertices(looks[id(mesh), j], mesh.faces, colours)
             page.picture((x, head + TITLE + j * (size + GAP)), picture)
     bottom = head + TITLE + 2 * size + GAP + LEGEND // 2
-    _confidence_bar(page, (MARGIN + 2 * (size + GAP) + size // 2, bottom), low, high)
+    _confidence_bar(page, (MARGIN + 2 * (size + GAP) + size // 2, bottom))
     if (target_to_source < 0).any():
         x = MARGIN + (size + GAP) + size // 2 - 40
         page.swatch((x, bottom), 13, tuple(int(c) for c in NO_MATCH))
@@ -81,12 +80,12 @@ def pair_picture(
     return page.pixels()
 
 
-def _confidence_bar(page: Canvas, middle: tuple[int, int], low: float, high: float) -> None:
-    """A strip of the colour scale with its ends."""
+def _confidence_bar(page: Canvas, middle: tuple[int, int]) -> None:
+    """A strip of the colour scale with its ends, which are those of every pair."""
     width, height = 140, 13
     x, y = middle[0] - width // 2, middle[1]
-    shades = confidence_colours(np.linspace(low, high, width), low, high)
+    shades = confidence_colours(np.linspace(0.0, 1.0, width), 0.0, 1.0)
     strip = np.concatenate([shades, np.full((width, 1), 255, np.uint8)], axis=1)
     page.picture((x, y), np.ascontiguousarray(np.broadcast_to(strip, (height, width, 4))))
-    page.text((x - 7, y), f"{low:.3g}", 12, colour=SOFT, anchor="ra")
-    page.text((x + width + 7, y), f"{high:.3g}", 12, colour=SOFT)
+    page.text((x - 7, y), CONFIDENCE_ENDS[0], 12, colour=SOFT, anchor="ra")
+    page.text((x + width + 7, y), CONFIDENCE_ENDS[1], 12, colour=SOFT)
