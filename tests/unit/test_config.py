@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from semcorr.assets.table import asset_keys
 from semcorr.config import document
@@ -226,6 +227,16 @@ def test_every_section_and_kind_has_a_heading_and_no_section_is_a_global_key():
         part = next(part for part in sections if part.startswith(f"{section}`"))
         for kind in kinds:
             assert f": {kind}`\n" in part, f"{section}: {kind}"
+
+
+def test_configfiles_are_merged_as_the_reference_says():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    shipped = copy.deepcopy(config["coseg"]["chair"])
+    over = {"coseg": {"chair": {"poses": {"mine": "train_chairs"}, "methods": ["random"]}}}
+    update_config(config, over)
+    assert config["coseg"]["chair"]["poses"] == shipped["poses"] | {"mine": "train_chairs"}
+    assert config["coseg"]["chair"]["methods"] == ["random"]
+    assert config == merged(yaml.safe_load((ROOT / "config/config.yaml").read_text()), over)
 
 
 def test_generated_schema_and_reference_are_up_to_date():
