@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> Iterator[dict]:
                     maps = {n: getattr(result, n) for n in ("target_to_source", "source_to_target")}
                     found[pair_id(source, target)] = maps
                 took = time.process_time() - ready
-                cfg = {"global_seed": config.seed, "category": experiment.category}
+                cfg = {"global_seed": config.seed, "category": experiment.category, "votes": ()}
                 scores = scorer.score(PosePairs([Chunk(found)], [meshes], [truth]), cfg)
                 yield {
                     "experiment": arguments.experiment,

@@ -21,6 +21,20 @@ def test_pair_without_weights_says_what_it_lacks_and_ends_well(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_rotations_are_measured_on_shapes_of_an_experiment():
+    command = [
+        sys.executable,
+        ROOT / "benchmarks/rotations.py",
+        "procedural_rotations",
+        "--shapes",
+        "2",
+    ]
+    options = ["--sources", "1", "--methods", "spatial", "spatial_yaw", "--poses", "random_yaw"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "spatial_yaw" in done.stdout
+
+
 def test_baking_agrees_with_its_plain_formulation():
     """Texel by texel, but for places on an edge, where either of its two faces may be named."""
     path = ROOT / "benchmarks/texture_baking.py"

@@ -31,3 +31,7 @@ class MemoryReader:
             raise ItemError("not there", "upstream_failed")
         arrays = self.items[item_id]
         return {name: arrays[name] for name in (names or arrays)}
+
+    def read_all(self) -> dict[str, Arrays]:
+        """Return all arrays of all items, by id."""
+        return {item_id: self.read(item_id) for item_id in self.ids}
