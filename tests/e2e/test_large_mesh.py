@@ -94,5 +94,5 @@ def test_larger_than_allowed_is_refused_before_memory_is_spent(root):
     peak = run(root, "meshes", cfg)
     row = ChunkReader(root / "meshes/0.json").manifest.by_id["sheet"]
     assert row.status == "failed"
-    assert f"has {VERTICES} vertices, more than the 2000000 allowed (max_vertices)" in row.reason
+    assert f"has {VERTICES} vertices, more than the 2000000 allowed: decimate it" in row.reason
     assert peak < 500
