@@ -1,7 +1,6 @@
 """A Slurm for each module of this folder; without one its tests are skipped, and the last lines say why."""
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))  # har
 
 from chair_checkout import checkouts  # noqa: E402
 from cluster_runs import toy  # noqa: E402
-from daemons import NoSlurm  # noqa: E402
+from daemons import NoSlurm, processes_of  # noqa: E402
 from slurm_cluster import Cluster  # noqa: E402
 
 REASONS = pytest.StashKey[dict[str, str]]()
@@ -50,10 +49,9 @@ def slurm(tmp_path_factory, request):
 def work(tmp_path, slurm):
     """An empty folder with the toy workflow; what a failed node leaves running of it is ended."""
     yield toy(tmp_path / "toy", slurm)
-    for process in psutil.process_iter():
+    for process in processes_of(tmp_path):
         with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and any(str(tmp_path) in w for w in process.cmdline()):
-                process.kill()
+            process.kill()
 
 
 @pytest.fixture(scope="session")

@@ -59,15 +59,15 @@ def stop_daemon(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def programs_of(folder: Path) -> list[str]:
-    """Return command lines of other processes that name something in a folder or work there."""
-    found = []
+def processes_of(folder: Path) -> dict[psutil.Process, str]:
+    """Return {process: command line} of others that name something in a folder or work there."""
+    found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
             inside = process.cwd().startswith(str(folder))
             if process.pid != os.getpid() and (inside or any(str(folder) in w for w in words)):
-                found.append(f"{process.pid}: {' '.join(words)}")
+                found[process] = " ".join(words)
     return found
 
 

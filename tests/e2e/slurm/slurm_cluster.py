@@ -17,7 +17,7 @@ from daemons import (
     NoSlurm,
     free_ports,
     missing_programs,
-    programs_of,
+    processes_of,
     start_daemon,
     stop_daemon,
     wait,
@@ -84,7 +84,7 @@ class Cluster:
     def left(self) -> list[str]:
         """Return what still runs out of this cluster's folder or links to it: nothing, after `stop`."""
         links = [str(link) for link in self._links() if link.is_symlink() or link.exists()]
-        return [*links, *programs_of(self.root)]
+        return [*links, *processes_of(self.root).values()]
 
     def tell(self, *words: str, check: bool = True) -> str:
         """Run a command of Slurm; return what it says."""
